@@ -1,0 +1,1 @@
+"""WORDS: one Jinja file a role; a missing or an unused variable is an error."""

@@ -1,0 +1,26 @@
+"""Renders the Jinja files of this folder. An unknown or a missing variable is an error, never an empty string."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def environment() -> Environment:
+    """The one Jinja environment: plain text, nothing escaped, undefined variables raise."""
+    return Environment(
+        loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
+    )
+
+
+def render(name: str, **variables: object) -> str:
+    """The text of `prompts/<name>.md.j2` with `variables` filled in.
+
+    Raises: jinja2.UndefinedError for a variable that was not given, jinja2.TemplateNotFound.
+    """
+    return environment().get_template(f"{name}.md.j2").render(**variables)

@@ -1,0 +1,1 @@
+"""LEARNING: puts instructions in the order in which they are worth trying."""
