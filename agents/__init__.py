@@ -1,0 +1,1 @@
+"""ROLES and ENTRIES: what each step of the graph does (no LangGraph here), and the command lines."""

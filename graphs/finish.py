@@ -1,0 +1,98 @@
+"""finish: the submission, the script that makes it, the notebook and the report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, replace
+
+from grading.base import AUDIT_VIEW, FULL_VIEW, Delivery, Standing
+from graphs.folder import RunFolder, write_atomically
+from graphs.live import Live
+from graphs.plan import Knowledge, winner
+from graphs.solution import solution_files, solution_notebook
+from graphs.state import State
+
+Runs = dict[str, dict[int, str]]
+
+
+def conclude(things: Live, state: State, runs: Runs) -> Delivery | None:
+    """Deliver the winner, write solution and report; None where no valid submission was found.
+
+    Raises: SandboxError.
+    """
+    known = Knowledge(
+        state["facts"], state["ranking"], state["attempts"], state["runs"], state["standings"], state["spent"]
+    )
+    members = winner(known)
+    delivery = _deliver(things, state, members, runs) if members else None
+    if members:
+        _write_solution(things.folder, state, members)
+    report = build_report(things, state, members, delivery)
+    write_atomically(things.folder.report, (json.dumps(report, indent=1) + "\n").encode())
+    return delivery
+
+
+def _deliver(things: Live, state: State, members: dict[str, float], runs: Runs) -> Delivery:
+    """The refit where it holds, else the graded predictions; what is delivered is in place afterwards."""
+    full, audit = _predictions(state, members, FULL_VIEW), _predictions(state, members, AUDIT_VIEW)
+    if not runs:
+        [submission] = full.values()
+        things.put_best(things.folder.path / submission)
+        reason = f"no blind view could be made: {state['facts'].unblind}"
+        return Delivery("refit", reason, state["facts"].test_rows, None, None, None)
+    delivery = things.grader.deliver(members, runs, full, audit)
+    if not delivery.faults:
+        things.put_best(things.folder.graded)
+    return delivery
+
+
+def _predictions(state: State, members: dict[str, float], view: int) -> dict[str, str]:
+    found = {member: state["runs"].get(f"{member}/{view}") for member in members}
+    return {member: run.predictions for member, run in found.items() if run and run.predictions}
+
+
+def _write_solution(folder: RunFolder, state: State, members: dict[str, float]) -> None:
+    scripts = {m: (folder.path / state["attempts"][m].script).read_text() for m in members}
+    titles = {m: state["attempts"][m].title for m in members}
+    files = solution_files(scripts, members, state["facts"])
+    unfinished = folder.path / ".solution"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for name, text in files.items():
+        write_atomically(unfinished / name, text.encode())
+    shutil.rmtree(folder.solution, ignore_errors=True)
+    unfinished.rename(folder.solution)
+    write_atomically(folder.path / "solution.ipynb", solution_notebook(files, titles, state["facts"]).encode())
+
+
+def build_report(things: Live, state: State, members: dict[str, float], delivery: Delivery | None) -> dict[str, object]:
+    """Everything that a person or a program wants to know of a run, JSON-able."""
+    standings = {next(iter(standing.members)): standing for standing in state["standings"].attempts}
+    facts = state["facts"]
+    return {
+        "task": asdict(facts),
+        "valid": delivery is not None and not delivery.faults,
+        "winner": members,
+        "kind": "blend" if len(members) > 1 else "single",
+        "blind": facts.views > 0,
+        "delivery": asdict(delivery) if delivery else None,
+        "blend": _standing(state["standings"].blend),
+        "attempts": [_tried(state, attempt, standings.get(attempt)) for attempt in sorted(state["attempts"])],
+        "decision": state["decision"].why,
+        "seconds": round(state["spent"] + things.lap(), 1),
+        "settings": asdict(things.settings),
+        "isolation": things.sandbox.isolation(),
+        "files": {"submission": "submission.csv", "solution": "solution/", "notebook": "solution.ipynb"},
+    }
+
+
+def _standing(standing: Standing | None) -> dict[str, object] | None:
+    return asdict(standing) if standing else None
+
+
+def _tried(state: State, attempt: str, standing: Standing | None) -> dict[str, object]:
+    runs = sorted((run for run in state["runs"].values() if run.attempt == attempt), key=lambda run: run.view)
+    return asdict(replace(state["attempts"][attempt])) | {
+        "standing": _standing(standing),
+        "runs": [asdict(run) for run in runs],
+    }

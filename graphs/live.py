@@ -1,0 +1,154 @@
+"""What a run holds open and never puts into its state: the sandbox, the grader, the clock and the lock."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+from grading.grader import Grader
+from sandbox.docker_sandbox import DockerSandbox
+
+from grading.base import Delivery, Grade, Standings, Task, TaskError, View
+from graphs.folder import RunFolder, Settings, write_atomically
+from sandbox.base import Mount, Sandbox, SandboxClosed
+from sandbox.image import ensure_image
+
+
+class Grading(Protocol):
+    """What the graph asks of the grader (see grading.grader.Grader for what each does)."""
+
+    def infer(self) -> Task:
+        """The task with nothing left to guess."""
+        ...
+
+    def make_view(self, number: int) -> View:
+        """A view on disk, made once."""
+        ...
+
+    def grade(self, attempt: str, view: int, predictions: str) -> Grade:
+        """One submission on one view."""
+        ...
+
+    def standings(self, runs: dict[str, dict[int, str]]) -> Standings:
+        """All attempts and the best blend."""
+        ...
+
+    def write_best(self, members: dict[str, float], runs: dict[str, dict[int, str]]) -> list[str]:
+        """graded/submission.csv from graded predictions; its faults."""
+        ...
+
+    def deliver(
+        self, members: dict[str, float], runs: dict[str, dict[int, str]], full: dict[str, str], audit: dict[str, str]
+    ) -> Delivery:
+        """The final submission and its estimate."""
+        ...
+
+    def png(self, data: bytes) -> bytes | None:
+        """A picture decoded and encoded anew; None where it is none."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
+
+
+@dataclass
+class Live:
+    """The open things of one run. `close` frees them all and may be called from any thread, more than once."""
+
+    folder: RunFolder
+    settings: Settings
+    data: Path
+    """The user's data folder."""
+    sandbox: Sandbox
+    grader: Grading
+    stack: ExitStack = field(default_factory=ExitStack)
+    best: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the best submission is being replaced."""
+    since: float = field(default_factory=time.monotonic)
+
+    def lap(self) -> float:
+        """Seconds of work since the last lap; time while no process worked on the run is in none."""
+        now = time.monotonic()
+        seconds, self.since = now - self.since, now
+        return seconds
+
+    def mounts(self, view: int, shared: list[str]) -> list[Mount]:
+        """A view's files, and the files and folders that all views share, as a script sees them."""
+        own = [Mount(self.folder.view(view).resolve(), "/work/data")]
+        return own + [Mount((self.data / name).resolve(), f"/work/data/{name}") for name in shared]
+
+    def put_best(self, submission: Path) -> None:
+        """Make `submission` the run's best so far; a reader never sees half a file."""
+        write_atomically(self.folder.submission, submission.read_bytes())
+
+    def close(self) -> None:
+        """Stop what runs and free everything."""
+        self.sandbox.close()
+        self.grader.close()
+        self.stack.close()
+
+
+_open: dict[str, Live] = {}
+_stopped: set[str] = set()
+_lock = threading.RLock()
+
+
+def live(run: str) -> Live:
+    """The open things of the run in folder `run`, opened by the first who asks.
+
+    Raises: TaskError where another process owns the run, SandboxError.
+    """
+    with _lock:
+        if run in _stopped:
+            raise SandboxClosed(f"{run} was stopped")
+        if run not in _open:
+            _open[run] = _open_run(RunFolder(Path(run)))
+        return _open[run]
+
+
+def use(run: str, things: Live) -> None:
+    """Let `live(run)` answer with `things` (another engine, or scripted ones in tests)."""
+    with _lock:
+        _open[run] = things
+
+
+def stop(run: str) -> None:
+    """End the run now: what executes ends with SandboxClosed, and nothing is opened again by this process."""
+    with _lock:
+        _stopped.add(run)
+    close(run)
+
+
+def close(run: str) -> None:
+    """Free what `live(run)` opened, if anything."""
+    with _lock:
+        things = _open.pop(run, None)
+    if things:
+        things.close()
+
+
+def _open_run(folder: RunFolder) -> Live:
+    spec, settings = folder.load()
+    with ExitStack() as stack:
+        stack.enter_context(_own(folder))
+        image = spec.image or ensure_image()
+        sandbox = stack.enter_context(DockerSandbox(image))
+        grader = stack.enter_context(Grader(spec, folder.path, image, settings.seed))
+        return Live(folder, settings, spec.data, sandbox, grader, stack.pop_all())
+
+
+def _own(folder: RunFolder) -> IO[str]:
+    """Lock the run for this process; the lock goes with the file, also when the process is killed."""
+    file = (folder.path / "run.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise TaskError(f"{folder.path} is being worked on by another process: wait for it or stop it.") from None
+    return file

@@ -1,0 +1,140 @@
+"""The whole graph with scripted sandbox and grader: order, repair, failure, resume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import SUBMISSION, ScriptedGrader, ScriptedSandbox, a_task, failed, ok
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from grading.base import Task
+from graphs import live
+from graphs.context import Context
+from graphs.folder import RunFolder
+from graphs.live import Live
+from graphs.nodes import prepare
+from graphs.pipeline import builder
+from sandbox.base import ExecutionResult, SandboxError, SandboxLost
+
+CONFIG = {"configurable": {"thread_id": "run"}, "max_concurrency": 1}
+
+
+class Stage:
+    """A run folder with scripted things behind it."""
+
+    def __init__(self, root: Path, results: list[ExecutionResult | SandboxError], values: dict[str, float], **task: Any):
+        data = root / "data"
+        data.mkdir(exist_ok=True)
+        self.run = str(root / "run")
+        self.task = str(data)
+        context = Context(metric="rmse", attempts=task.pop("attempts", 2), minutes=10, parallel=1)
+        self.context = context
+        folder = prepare(self.task, self.run, context)
+        self.sandbox = ScriptedSandbox(results)
+        self.grader = ScriptedGrader(folder.path, a_task(**task), values)
+        self.folder = folder
+        self.open()
+
+    def open(self) -> None:
+        spec, settings = self.folder.load()
+        live.use(self.run, Live(self.folder, settings, spec.data, self.sandbox, self.grader))
+
+    def go(self, given: bool = True) -> dict[str, Any]:
+        with SqliteSaver.from_conn_string(str(self.folder.checkpoints)) as saver:
+            graph = builder.compile(checkpointer=saver)
+            start = {"task": self.task, "run": self.run} if given else None
+            graph.invoke(start, CONFIG, context=self.context, durability="sync")  # type: ignore[call-overload]
+        report: dict[str, Any] = json.loads(RunFolder(Path(self.run)).report.read_text())
+        return report
+
+
+@pytest.fixture(autouse=True)
+def _strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")
+    yield
+
+
+def test_the_better_of_two_attempts_wins_and_is_refitted(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok(), ok(), ok()], {"0001": 2.0, "0002": 1.0})
+    report = stage.go()
+    assert report["valid"]
+    assert report["winner"] == {"0002": 1.0}
+    assert report["delivery"]["source"] == "refit"
+    assert stage.folder.submission.read_bytes() == SUBMISSION
+    assert (stage.folder.solution / "solution.py").exists()
+    assert stage.sandbox.results == []
+
+
+def test_a_failing_script_is_tried_once_more_in_its_safe_variant(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [failed(), ok(), ok()], {"0001": 1.0}, attempts=1)
+    report = stage.go()
+    [attempt] = report["attempts"]
+    assert (attempt["tries"], attempt["status"]) == (2, "ok")
+    assert "SAFE = False" in stage.sandbox.codes[1]
+    assert "SAFE = True" in stage.sandbox.codes[2]
+    assert "SAFE = True" in (stage.folder.solution / "solution.py").read_text()
+
+
+def test_an_invalid_submission_is_repaired_like_an_error(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok(), ok(), ok(), ok()], {"0001": 1.0, "0002": 1.0})
+    stage.grader.faulty = {"0001"}
+    report = stage.go()
+    first = report["attempts"][0]
+    assert (first["tries"], first["status"], first["faults"]) == (2, "invalid", ["1 id is missing"])
+    assert report["winner"] == {"0002": 1.0}
+
+
+def test_when_everything_fails_the_report_says_so(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [failed("no"), failed("no"), failed(status="timeout"), failed(status="out_of_memory")], {})
+    report = stage.go()
+    assert not report["valid"]
+    assert report["delivery"] is None
+    assert [attempt["status"] for attempt in report["attempts"]] == ["error", "out_of_memory"]
+    assert "ValueError: no" in report["attempts"][0]["faults"][0]
+    assert not stage.folder.submission.exists()
+
+
+def test_a_failing_machine_is_no_attempt_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok(), SandboxLost("the engine went away")], {"0001": 1.0, "0002": 2.0})
+    with pytest.raises(SandboxLost):
+        stage.go()
+    assert stage.folder.submission.exists(), "the first graded attempt must leave a submission"
+    stage.sandbox.results = [ok(), ok()]
+    stage.open()
+    report = stage.go(given=False)
+    assert report["winner"] == {"0001": 1.0}
+    assert [attempt["status"] for attempt in report["attempts"]] == ["ok", "ok"]
+    profiles = [code for code in stage.sandbox.codes if "profile.json" in code]
+    assert len(profiles) == 1, "what was done is not done again"
+
+
+def test_those_within_noise_get_further_views(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok()] * 5, {"0001": 1.0, "0002": 1.05}, views=2)
+    report = stage.go()
+    views = {attempt["id"]: [run["view"] for run in attempt["runs"]] for attempt in report["attempts"]}
+    assert views == {"0001": [0, 1, 2], "0002": [1, 2]}
+
+
+def test_what_the_state_holds_comes_back_from_a_checkpoint_as_it_went_in(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok(), ok(), ok()], {"0001": 2.0, "0002": 1.0})
+    stage.go()
+    with SqliteSaver.from_conn_string(str(stage.folder.checkpoints)) as saver:
+        values = builder.compile(checkpointer=saver).get_state(CONFIG).values  # type: ignore[arg-type]
+    assert values["facts"] == stage.grader.task
+    assert isinstance(values["facts"], Task)
+    assert {type(value).__name__ for value in values["attempts"].values()} == {"Attempt"}
+    assert values["decision"].phase == "finish"
+    assert values["standings"].attempts[0].members == {"0002": 1.0}
+
+
+def test_no_blind_view_is_said_wherever_a_score_would_be(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok()], {}, views=0, unblind="sample and test have no row in common")
+    report = stage.go()
+    assert report["valid"]
+    assert not report["blind"]
+    assert report["delivery"]["estimate"] is None
+    assert "no row in common" in report["delivery"]["reason"]
