@@ -1,0 +1,157 @@
+"""Solve real tasks whose answers are kept aside, and grade the submissions outside of the solver.
+
+`python -m benchmarks.kaggle TASKS`: TASKS holds one folder a task with task.yaml, its data and private/answers.csv,
+and a `grade.py TASK_DIR SUBMISSION.csv` that prints one JSON object ({"score": .., "beats": ..}, or {"invalid": ..}
+and exit 1). Each task is solved by `python -m agents.run` in a process of its own; grade.py runs in the sandbox image,
+which has what it needs, without network and with nothing mounted but the tasks and that submission.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox.image import ensure_image
+
+GRADE_SECONDS = 300
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One task, solved and graded."""
+
+    task: str
+    valid: bool
+    score: float | None
+    """By grade.py on the kept answers."""
+    estimate: float | None
+    """Ours, from audit rows."""
+    low: float | None
+    high: float | None
+    inside: bool | None
+    """Whether the true score lies in our 95 % prediction interval."""
+    beats: float | None
+    """Share of real teams beaten; None without a leaderboard."""
+    seconds: float
+    source: str | None
+    fault: str | None
+
+
+@app.command()
+def main(
+    tasks: Annotated[Path, typer.Argument(help="Folder of task folders, with grade.py.")],
+    only: Annotated[list[str] | None, typer.Option(help="Task to run; may be repeated. Default: all.")] = None,
+    model: Annotated[str, typer.Option(help="As of agents.run.")] = "none",
+    attempts: Annotated[int, typer.Option(help="As of agents.run.")] = 4,
+    minutes: Annotated[float, typer.Option(help="As of agents.run.")] = 6,
+    seed: Annotated[int, typer.Option(help="As of agents.run.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the runs and results.json.")] = Path("runs/kaggle"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one last line of JSON.")] = False,
+) -> None:
+    """Solve and grade; write a table and OUT/results.json."""
+    wanted = set(only or [])
+    folders = [p.parent.parent for p in sorted(tasks.glob("*/private/answers.csv"))]
+    folders = [folder for folder in folders if not wanted or folder.name in wanted]
+    if missing := wanted - {folder.name for folder in folders}:
+        raise typer.BadParameter(f"{tasks} has no task {', '.join(sorted(missing))} with private/answers.csv")
+    out = out / time.strftime("%Y%m%d-%H%M%S")
+    out.mkdir(parents=True)
+    image = ensure_image()
+    console = Console(highlight=False)
+    results = []
+    for folder in folders:
+        options = ["--model", model, "--attempts", str(attempts), "--minutes", str(minutes), "--seed", str(seed)]
+        results.append(solve(folder, out / folder.name, options, image))
+        console.print(describe(results[-1]), markup=False, soft_wrap=True)
+        (out / "results.json").write_text(json.dumps(summary(results), indent=1))
+    console.print(table(results))
+    if as_json:
+        print(json.dumps(summary(results)))
+
+
+def solve(folder: Path, run: Path, options: list[str], image: str) -> Result:
+    """One task: solved, graded, compared with our estimate."""
+    since = time.monotonic()
+    command = [sys.executable, "-m", "agents.run", str(folder / "task.yaml"), "--out", str(run), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    seconds = time.monotonic() - since
+    if done.returncode != 0:
+        fault = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return Result(folder.name, False, None, None, None, None, None, None, seconds, None, fault)
+    delivery = json.loads(done.stdout.strip().splitlines()[-1])["delivery"]
+    graded = grade(folder, run / "submission.csv", image)
+    score, low, high = graded.get("score"), delivery["low"], delivery["high"]
+    inside = low <= score <= high if None not in (score, low, high) else None
+    return Result(
+        folder.name,
+        score is not None,
+        score,
+        delivery["estimate"],
+        low,
+        high,
+        inside,
+        graded.get("beats"),
+        seconds,
+        delivery["source"],
+        graded.get("invalid"),
+    )
+
+
+def grade(folder: Path, submission: Path, image: str) -> dict[str, Any]:
+    """What grade.py says of a submission, run in the sandbox image."""
+    mounts = [f"{folder.parent.resolve()}:/tasks:ro", f"{submission.resolve()}:/submission.csv:ro"]
+    command = ["docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--user", "1000:1000"]
+    command += [part for mount in mounts for part in ("--volume", mount)]
+    command += [image, "python", "/tasks/grade.py", f"/tasks/{folder.name}", "/submission.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=GRADE_SECONDS, check=False)
+    lines = done.stdout.strip().splitlines()
+    if not lines:
+        return {"invalid": (done.stderr.strip().splitlines() or ["grade.py said nothing"])[-1]}
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def summary(results: list[Result]) -> dict[str, Any]:
+    """All results in one JSON-able object."""
+    beaten = [result.beats for result in results if result.beats is not None]
+    return {
+        "valid": sum(result.valid for result in results),
+        "of": len(results),
+        "mean_beats": round(sum(beaten) / len(beaten), 4) if beaten else None,
+        "inside": sum(bool(result.inside) for result in results),
+        "seconds": round(sum(result.seconds for result in results), 1),
+        "tasks": {result.task: asdict(result) for result in results},
+    }
+
+
+def describe(result: Result) -> str:
+    """One line while the benchmark runs."""
+    return f"{result.task}: {result.fault or result.score}, beats {result.beats}, {result.seconds:.0f} s"
+
+
+def table(results: list[Result]) -> Table:
+    """The results as a table."""
+    whole = summary(results)
+    title = f"{whole['valid']} of {whole['of']} valid, {whole['inside']} inside, mean beats {whole['mean_beats']}"
+    rows = Table("task", "score", "our estimate", "95 % interval", "inside", "beats", "source", "time", title=title)
+    for r in results:
+        interval = f"{r.low:.5g} .. {r.high:.5g}" if r.low is not None and r.high is not None else "-"
+        estimate = "-" if r.estimate is None else f"{r.estimate:.5g}"
+        score = r.fault or "-" if r.score is None else f"{r.score:.5g}"
+        beats = "-" if r.beats is None else f"{r.beats:.2f}"
+        rows.add_row(r.task, score, estimate, interval, str(r.inside), beats, r.source or "-", f"{r.seconds:.0f} s")
+    return rows
+
+
+if __name__ == "__main__":
+    app()
