@@ -13,9 +13,9 @@ def solution_files(scripts: dict[str, str], weights: dict[str, float], task: Tas
     """File name -> text of `solution/`: one script, or the members of a blend and the script that blends them."""
     if len(scripts) == 1:
         return {"solution.py": next(iter(scripts.values()))}
-    members = {f"member-{name}": text for name, text in scripts.items()}
-    named = {f"member-{name}": round(weight, 6) for name, weight in weights.items()}
-    return {f"{name}.py": text for name, text in members.items()} | {"blend.py": render("blend", task, WEIGHTS=named)}
+    members = {f"member-{name}.py": text for name, text in scripts.items()}
+    rounded = {name: round(weight, 6) for name, weight in weights.items()}
+    return members | {"blend.py": render("blend", task, WEIGHTS=rounded)}
 
 
 def solution_notebook(files: dict[str, str], titles: dict[str, str], task: Task) -> str:
@@ -25,11 +25,11 @@ def solution_notebook(files: dict[str, str], titles: dict[str, str], task: Task)
     )
     cells = [new_markdown_cell(intro)]
     for name, text in files.items():
-        title = titles.get(name.removeprefix("member-").removesuffix(".py"), name)
-        cells.append(new_markdown_cell(f"## {title if len(files) > 1 else next(iter(titles.values()))}"))
-        cells.append(new_code_cell(text))
+        member = name.removeprefix("member-").removesuffix(".py")
+        title = {"blend": "Blend", "solution": next(iter(titles.values()))}.get(member) or titles[member]
+        cells += [new_markdown_cell(f"## {title}"), new_code_cell(text)]
         if name.startswith("member-"):
-            cells.append(new_code_cell(_keep_member(name.removesuffix(".py"))))
+            cells.append(new_code_cell(_keep_member(member)))
     return str(nbformat.writes(new_notebook(cells=cells)))
 
 

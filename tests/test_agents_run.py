@@ -1,0 +1,99 @@
+"""The command line where nothing has to run: help, bad input, missing machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """`python -m agents.run` in a process of its own, as a user starts it."""
+    command = [sys.executable, "-m", "agents.run", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=os.environ | (env or {})
+    )
+
+
+def a_task(folder: Path, text: str) -> str:
+    """A task file with a small data folder beside it."""
+    data = folder / "data"
+    data.mkdir()
+    (data / "train.csv").write_text("id,x,y\n1,2,3\n2,3,4\n")
+    (data / "test.csv").write_text("id,x\n3,4\n")
+    (folder / "task.yaml").write_text(text)
+    return str(folder / "task.yaml")
+
+
+def test_help_names_every_option_and_loads_nothing_heavy() -> None:
+    done = run("--help", env={"COLUMNS": "200"})
+    assert done.returncode == 0
+    options = "--out --model --metric --attempts --minutes --first-valid --parallel --seed --resume --dry-run --quiet"
+    for option in [*options.split(), "--json"]:
+        assert option in done.stdout
+    code = "import sys, agents.run; print([m for m in ('langgraph', 'docker', 'pydantic') if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("data: data\nmetric: acuracy\n", ["metric", "accuracy"]),
+        ("data: date\nmetric: rmse\n", ["data", "does not exist"]),
+        ("data: data\nmetrics: rmse\n", ["metrics", "metric"]),
+        ("data: data\nmetric: [rmse\n", ["line", "YAML"]),
+        ("data: data\nmetric: rmse\nfiles: {train: trian.csv}\n", ["files.train", "train.csv"]),
+        ("data: data\nmetric: rmse\nbudget: {minutes: -1}\n", ["budget.minutes"]),
+    ],
+)
+def test_a_mistake_in_the_task_is_one_sentence(tmp_path: Path, text: str, wanted: list[str]) -> None:
+    done = run(a_task(tmp_path, text))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert all(word in done.stderr for word in [*wanted, "task.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], "--resume"),
+        (["nowhere.yaml"], "nowhere.yaml"),
+        (["--resume", "nowhere"], "not a run folder"),
+        (["examples", "--model", "openai:x"], "--model"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert wanted in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plain_folder_needs_a_metric(tmp_path: Path) -> None:
+    a_task(tmp_path, "")
+    done = run(str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert "--metric" in done.stderr
+
+
+def test_without_an_engine_the_exit_code_is_3_and_nothing_is_lost(tmp_path: Path) -> None:
+    task = a_task(tmp_path, "data: data\nmetric: rmse\n")
+    done = run(task, "--out", str(tmp_path / "run"), env={"DOCKER_HOST": f"unix://{tmp_path}/no.sock"})
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run/task.json").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(tmp_path: Path) -> None:
+    task = a_task(tmp_path, "data: data\nmetric: rmse\n")
+    done = run(task, "--out", str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert "--out" in done.stderr
+    assert (tmp_path / "data/train.csv").exists()
