@@ -1,0 +1,153 @@
+"""The sandbox on a local Docker (or Docker-compatible) engine: a fresh, hardened container for every session.
+
+Covered: host files, network, secrets, capabilities, memory, CPU, processes, disk, output, wall clock, leftovers.
+Not covered: holes in the host's kernel or in the engine, side channels, and what a rootful daemon means in itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from sandbox.base import WORK_DIR, Limits, Mount, SandboxClosed, SandboxError, Session
+from sandbox.container import Container, Plan, session_user
+from sandbox.engine import Engine
+from sandbox.relay_limits import FRAME_LIMIT
+from sandbox.scratch import DISK, MEMORY, make_scratch, sweep_scratch
+from sandbox.session import DockerSession
+
+_CODE = "/opt/linguacodus"
+"""Where our own code is mounted in the container."""
+_BOOT = (
+    f"import sys; sys.path.insert(0, {_CODE!r}); from sandbox import relay_start; kernel = relay_start.start(); "
+    "from sandbox import relay; relay.serve(kernel)"
+)
+"""The kernel is started first: it loads while the relay's own imports do."""
+
+
+class DockerSandbox:
+    """`sandbox.base.Sandbox` on Docker. `with` opens it: engine, image and leftovers are looked after then.
+
+    Raises on opening: EngineUnavailable, ImageMissing, LimitsNotEnforced, SandboxLost.
+    """
+
+    def __init__(self, image: str) -> None:
+        self._image = image
+        self._engine: Engine | None = None
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._running: set[Container] = set()
+        self._scratch: str | None = None
+
+    def __enter__(self) -> DockerSandbox:
+        self._engine = Engine()
+        try:
+            self._engine.require_image(self._image)
+            self._engine.sweep()
+            sweep_scratch()
+        except BaseException:
+            self._engine.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if self._engine:
+            self._engine.close()
+
+    @contextmanager
+    def session(
+        self, *, mounts: Sequence[Mount] = (), limits: Limits | None = None, env: Mapping[str, str] | None = None
+    ) -> Iterator[Session]:
+        """A fresh, hardened container; leaving ends and removes it.
+
+        Raises: ImageMissing, SandboxLost, SandboxClosed, LimitsNotEnforced, SandboxError (a mount that is missing
+        or closed to the code's user).
+        """
+        limits = limits or Limits()
+        _check_readable(mounts)
+        container = self._start(mounts, limits, env or {})
+        try:
+            session = DockerSession(container, limits, self._closing)
+            session.await_kernel()
+            yield session
+        finally:
+            with self._lock:
+                self._running.discard(container)
+            container.stop()
+            container.pipe.free()
+
+    def isolation(self) -> dict[str, str]:
+        """The isolation in force, for the report."""
+        uid, gid = session_user()
+        facts = self._engine.describe() if self._engine else {}
+        return facts | {
+            "image": self._image,
+            "user": f"{uid}:{gid}",
+            "network": "none",
+            "root file system": "read-only",
+            "capabilities": "none, no-new-privileges",
+            "limits": "memory without swap, CPU, processes, disk, output, wall clock",
+            "scratch": self._scratch or "not used yet",
+        }
+
+    def close(self) -> None:
+        """Stop what runs (it ends with SandboxClosed) and refuse what comes. May be called from any thread."""
+        self._closing.set()
+        with self._lock:
+            running = list(self._running)
+        for container in running:
+            container.pipe.close()  # the session's own thread wakes up, removes the container and reports
+
+    def _start(self, mounts: Sequence[Mount], limits: Limits, env: Mapping[str, str]) -> Container:
+        engine, user = self._open_engine(), session_user()
+        scratch = make_scratch(limits.disk_mb, *user, mounts)
+        self._scratch = DISK if scratch else MEMORY
+        try:
+            place: Path | Literal["memory"] = scratch.mount if scratch else "memory"
+            container = Container(engine, self._plan(mounts, limits, env, place))
+        finally:
+            if scratch:
+                scratch.release()
+        self._register(container)
+        return container
+
+    def _plan(
+        self, mounts: Sequence[Mount], limits: Limits, env: Mapping[str, str], place: Path | Literal["memory"]
+    ) -> Plan:
+        code = Mount(Path(__file__).parent, f"{_CODE}/sandbox")
+        command = ["python", "-I", "-c", _BOOT]
+        return Plan(self._image, command, limits, session_user(), [*mounts, code], env, WORK_DIR, place, FRAME_LIMIT)
+
+    def _register(self, container: Container) -> None:
+        with self._lock:
+            self._running.add(container)
+            closed = self._closing.is_set()
+        if closed:
+            container.stop()
+            raise SandboxClosed("The sandbox was closed while a container was starting.")
+
+    def _open_engine(self) -> Engine:
+        if self._engine is None or self._closing.is_set():
+            raise SandboxClosed("The sandbox is not open; use it in a `with` statement.")
+        return self._engine
+
+
+def _check_readable(mounts: Sequence[Mount]) -> None:
+    """Where we are root, generated code is somebody else: say so now rather than let it fail on its first file."""
+    for mount in mounts if os.geteuid() == 0 else ():
+        mode = mount.source.stat().st_mode if mount.source.exists() else 0
+        wanted = 0o005 if stat.S_ISDIR(mode) else 0o004
+        if mode & wanted != wanted:
+            raise SandboxError(
+                f"{mount.source} is missing or closed to the sandbox's user {session_user()[0]}; "
+                f"create it or run `chmod -R o+rX {mount.source}`."
+            )

@@ -1,0 +1,37 @@
+"""Which tests a run sees. Imports nothing but pytest: the same file serves the host and the sandbox image.
+
+Tests marked `docker` have no way to be skipped: where no engine answers, they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+LONG_SAMPLE = 3
+"""How many long tests a sampled run keeps of each part."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Host and image have different libraries: `-m ml` reads only files marked `ml`, any other run only the rest."""
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    marked = "pytestmark = pytest.mark.ml" in collection_path.read_text(encoding="utf-8")
+    return True if marked != (config.option.markexpr == "ml") else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep all long tests, none, or a sample of those that the run selected (`LINGUACODUS_LONG`: all, none, sample)."""
+    wanted = os.environ.get("LINGUACODUS_LONG", "all")
+    long = [item for item in items if item.get_closest_marker("long")]
+    if wanted == "all" or not long:
+        return
+    size = 0 if wanted == "none" else min(LONG_SAMPLE, len(long))
+    kept = set(random.Random(os.environ.get("LINGUACODUS_TEST_SEED", "0")).sample([item.nodeid for item in long], size))
+    left_out = [item for item in long if item.nodeid not in kept]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
