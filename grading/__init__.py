@@ -1,1 +1,1 @@
-"""Truth: metrics, blind views, submission check, blending and intervals. The worker half runs in a container of its own."""
+"""Truth: metrics, blind views, submission check, blending, intervals. `worker` runs in a container of its own."""

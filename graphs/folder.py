@@ -52,7 +52,8 @@ def settle(
 ) -> Settings:
     """Settings from the task, what the user said (which wins), and the machine's cores and memory.
 
-    A script gets a fifth of the run's time unless the task says otherwise: four drafts and their refit fit.
+    A script gets a quarter of the run's time unless the task says otherwise: two drafts after one another, at 60 % each,
+    and two refits after one another still fit.
     """
     cores = len(os.sched_getaffinity(0))
     cpus = min(float(cores), spec.limits.cpus or max(1, min(4, cores // 2)))
@@ -60,7 +61,7 @@ def settle(
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     share = int(ram * MEMORY_SHARE / (side_by_side + GRADER_SHARES))
     whole = minutes if minutes is not None else spec.budget.minutes
-    script = spec.limits.minutes * 60 if spec.limits.minutes else min(600.0, max(20.0, whole * 60 / 5))
+    script = spec.limits.minutes * 60 if spec.limits.minutes else min(600.0, max(20.0, whole * 60 / 4))
     return Settings(
         attempts=attempts if attempts is not None else spec.budget.attempts,
         minutes=whole,

@@ -70,12 +70,13 @@ def draft(known: Knowledge, budget: Budget) -> Decision:
     tried = {attempt.instruction for attempt in known.attempts.values()}
     waiting = [ranked.instruction for ranked in known.ranking if ranked.instruction not in tried]
     room = min(budget.attempts - len(known.attempts), len(waiting))
-    enough = bool(winner(known)) and (budget.first_valid or known.facts.views == 0)
+    one_will_do = budget.first_valid or known.facts.views == 0
+    enough = bool(winner(known)) and one_will_do
     if room <= 0 or enough or not fits(known, budget, 1, expected_seconds(known, budget)):
         return Decision("draft", "no further draft")
     limit = budget.script_seconds * (VIEW_SHARE if known.facts.views else 1.0)
-    count = 1 if budget.first_valid else min(room, budget.parallel)
-    while not budget.first_valid and count < room and fits(known, budget, count + 1, limit):
+    count = 1 if one_will_do else min(room, budget.parallel)
+    while not one_will_do and count < room and fits(known, budget, count + 1, limit):
         count += 1
     view = 1 if known.facts.views else FULL_VIEW
     first = len(known.attempts) + 1

@@ -35,6 +35,7 @@ class Engine:
         self._client = _connect(address)
         with calls("asking the container engine about itself"):
             self._facts = self._client.info()
+            self._name = _name(self._client.version())
         _check_limits(self._facts)
 
     def close(self) -> None:
@@ -98,7 +99,7 @@ class Engine:
         """The engine's part of `Sandbox.isolation`."""
         options = " ".join(str(option) for option in self._facts.get("SecurityOptions") or [])
         return {
-            "engine": f"{self._facts.get('Name', '?')}: version {self._facts.get('ServerVersion', '?')}",
+            "engine": f"{self._name} {self._facts.get('ServerVersion', '?')}",
             "runtime": str(self._facts.get("DefaultRuntime", "?")),
             "cgroups": f"version {self._facts.get('CgroupVersion', '1')}",
             "seccomp": "default profile" if "seccomp" in options else "none",
@@ -180,6 +181,12 @@ def _explain(address: str, reason: str) -> str:
         f"No container engine answers at {address} ({reason}); install Docker (Debian: `apt-get install docker.io`) "
         "or start it (`systemctl start docker`)."
     )
+
+
+def _name(version: Mapping[str, Any]) -> str:
+    """"Docker" or "Podman"; both answer as "Engine" and as "Podman Engine" among their components."""
+    names = [str(part.get("Name", "")) for part in version.get("Components") or []]
+    return "Podman" if any("podman" in name.lower() for name in names) else "Docker"
 
 
 def _check_limits(facts: Mapping[str, Any]) -> None:

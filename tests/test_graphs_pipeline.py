@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,9 @@ CONFIG = {"configurable": {"thread_id": "run"}, "max_concurrency": 1}
 class Stage:
     """A run folder with scripted things behind it."""
 
-    def __init__(self, root: Path, results: list[ExecutionResult | SandboxError], values: dict[str, float], **task: Any):
+    def __init__(
+        self, root: Path, results: list[ExecutionResult | SandboxError], values: dict[str, float], **task: Any
+    ):
         data = root / "data"
         data.mkdir(exist_ok=True)
         self.run = str(root / "run")
@@ -53,9 +54,8 @@ class Stage:
 
 
 @pytest.fixture(autouse=True)
-def _strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")
-    yield
 
 
 def test_the_better_of_two_attempts_wins_and_is_refitted(tmp_path: Path) -> None:
