@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
-from sandbox.script import run_script
 
 from grading.base import Task
-from recipes.base import Description
+from recipes.base import Description, Modality
 from recipes.render import render
 from sandbox.base import Limits, Mount, Sandbox
+from sandbox.script import run_script
 
 PROFILE_BYTES = 2_000_000
 """A profile of 200 columns is under 100 kB."""
@@ -47,6 +47,6 @@ def describe(
 
 def unprofiled(task: Task, reason: str) -> Description:
     """A description from the grader's facts alone."""
-    modality = "series" if task.split == "time" else "tabular"
+    modality: Modality = "series" if task.split == "time" else "tabular"
     summary = f"{task.problem} scored by {task.metric}. The columns could not be profiled: {reason}."
     return Description(modality, task.train_rows, task.test_rows, [], 0, summary)

@@ -24,6 +24,7 @@ from graphs.folder import RunFolder
 from graphs.live import close, live, stop
 from graphs.nodes import prepare
 from graphs.pipeline import builder
+from graphs.state import InputState
 from sandbox.base import SandboxError
 
 Watch = Callable[[dict[str, Any]], None]
@@ -88,12 +89,12 @@ def _stream(task: str, run: str, context: Context, watch: Watch) -> None:
         if begun.values:
             watch({"event": "resumed", "state": begun.values})
             live(run)
-        given = None if begun.values else {"task": task, "run": run}
+        given: InputState | None = None if begun.values else {"task": task, "run": run}
         stream = graph.stream(
             given, config, context=context, stream_mode=["updates", "custom"], subgraphs=True, durability="sync"
         )
-        for namespace, mode, data in stream:
-            for event in _events(namespace, mode, data):
+        for part in stream:
+            for event in _events(*part):
                 watch(event)
 
 

@@ -12,7 +12,6 @@ from typing import Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from sandbox.script import ScriptRun, run_script
 
 from agents.repair import repair
 from agents.write import write
@@ -23,6 +22,7 @@ from graphs.live import Live, live
 from graphs.state import Attempt, AttemptState, Run
 from prompts.render import render as words
 from sandbox.base import ExecutionResult
+from sandbox.script import ScriptRun, run_script
 
 SUBMISSION_BYTES = 512 * 2**20
 """Largest submission that is taken out of the sandbox."""

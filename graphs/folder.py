@@ -52,8 +52,8 @@ def settle(
 ) -> Settings:
     """Settings from the task, what the user said (which wins), and the machine's cores and memory.
 
-    A script gets a quarter of the run's time unless the task says otherwise: two drafts after one another, at 60 % each,
-    and two refits after one another still fit.
+    A script gets a quarter of the run's time unless the task says otherwise: two drafts one after the other, at 60 %
+    of it each, and two refits still fit.
     """
     cores = len(os.sched_getaffinity(0))
     cpus = min(float(cores), spec.limits.cpus or max(1, min(4, cores // 2)))

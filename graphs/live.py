@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from grading.grader import Grader
-from sandbox.docker_sandbox import DockerSandbox
-
 from grading.base import Delivery, Grade, Standings, Task, TaskError, View
+from grading.grader import Grader
 from graphs.folder import RunFolder, Settings, write_atomically
 from sandbox.base import Mount, Sandbox, SandboxClosed
+from sandbox.docker_sandbox import DockerSandbox
 from sandbox.image import ensure_image
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
@@ -23,6 +24,7 @@ from ranker.prior import PriorRanker
 
 PROFILE_SECONDS = 120.0
 """The profile reads each file once; minutes mean that something is wrong."""
+NOTHING_YET = Standings([], None)
 Update = dict[str, Any]
 
 
@@ -46,10 +48,10 @@ def prepare(task: str, run: str, context: Context) -> RunFolder:
     return folder
 
 
-def describe_node(state: InputState, runtime: Runtime[Context], config: RunnableConfig) -> Update:
+def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
     """What the task is: the grader's facts, and a profile of view 1 made in the sandbox."""
-    run = state.get("run") or f"runs/{config['configurable']['thread_id']}"
-    prepare(state["task"], run, runtime.context or Context())
+    run = state.get("run") or f"runs/{get_config()['configurable']['thread_id']}"
+    prepare(state["task"], run, runtime.context)
     things = live(run)
     facts = things.grader.infer()
     view = 1 if facts.views else FULL_VIEW
@@ -57,7 +59,8 @@ def describe_node(state: InputState, runtime: Runtime[Context], config: Runnable
     mounts = things.mounts(view, facts.shared)
     settings = things.settings
     description = describe(things.sandbox, facts, mounts, settings.limits(), PROFILE_SECONDS, settings.seed)
-    return {"run": run, "facts": facts, "description": description, "attempts": {}, "runs": {}, "spent": 0.0}
+    empty = {"attempts": {}, "runs": {}, "standings": NOTHING_YET, "spent": 0.0}
+    return {"run": run, "facts": facts, "description": description} | empty
 
 
 def propose_node(state: State) -> Update:
@@ -74,9 +77,9 @@ def plan_node(state: State) -> Update:
     """What to do next; the best submission so far is put in place on the way."""
     things = live(state["run"])
     runs = graded_runs(state)
-    standings = things.grader.standings(runs) if runs else Standings([], None)
+    standings = things.grader.standings(runs) if runs else NOTHING_YET
     spent = state["spent"] + things.lap()
-    known = Knowledge(state["facts"], state["ranking"], state["attempts"], state["runs"], standings, spent)
+    known = replace(knowledge(state), standings=standings, spent=spent)
     best = winner(known)
     if runs and best != leading(state):
         _put_best(things, best, runs)
@@ -120,13 +123,16 @@ def graded_runs(state: State) -> dict[str, dict[int, str]]:
     return found
 
 
+def knowledge(state: State) -> Knowledge:
+    """What the plan may know, from the state."""
+    return Knowledge(
+        state["facts"], state["ranking"], state["attempts"], state["runs"], state["standings"], state["spent"]
+    )
+
+
 def leading(state: State) -> dict[str, float]:
-    """Members of the candidate whose submission is in place; {} before the first plan."""
-    standings = state.get("standings")
-    if standings is None:
-        return {}
-    known = Knowledge(state["facts"], state["ranking"], state["attempts"], state["runs"], standings, state["spent"])
-    return winner(known)
+    """Members of the candidate that led at the last plan; {} before the first."""
+    return winner(knowledge(state))
 
 
 def _put_best(things: Live, members: dict[str, float], runs: dict[str, dict[int, str]]) -> None:

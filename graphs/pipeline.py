@@ -13,7 +13,7 @@ from graphs.nodes import describe_node, finish_node, plan_node, propose_node, ra
 from graphs.state import InputState, OutputState, State
 
 builder = StateGraph(State, Context, input_schema=InputState, output_schema=OutputState)
-builder.add_node("describe", describe_node)
+builder.add_node("describe", describe_node, input_schema=InputState)
 builder.add_node("propose", propose_node)
 builder.add_node("rank", rank_node)
 builder.add_node("plan", plan_node)

@@ -197,8 +197,8 @@ def test_studio_solves_a_task_through_the_sdk(tmp_path: Path) -> None:
         for part in stream:
             assert part.event != "error", part.data
             nodes += list(part.data) if part.event == "updates" else []
-        state = client.threads.get_state(thread["thread_id"])
+        values: Any = client.threads.get_state(thread["thread_id"])["values"]
     assert [node for node in nodes if node != "__interrupt__"][:3] == ["describe", "propose", "rank"]
     assert nodes[-1] == "finish"
-    assert state["values"]["delivery"]["source"] == "refit"
+    assert values["delivery"]["source"] == "refit"
     assert (tmp_path / "run/submission.csv").exists()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import SUBMISSION, ScriptedGrader, ScriptedSandbox, a_task, failed, ok
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from grading.base import Task
@@ -18,6 +17,7 @@ from graphs.live import Live
 from graphs.nodes import prepare
 from graphs.pipeline import builder
 from sandbox.base import ExecutionResult, SandboxError, SandboxLost
+from tests.fakes import SUBMISSION, ScriptedGrader, ScriptedSandbox, a_task, failed, ok
 
 CONFIG = {"configurable": {"thread_id": "run"}, "max_concurrency": 1}
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fakes import a_task, standing
-
 from grading.base import AUDIT_VIEW, FULL_VIEW, Standings
 from graphs.plan import Budget, Knowledge, decide
 from graphs.state import Attempt, Run
 from ranker.base import Ranked
+from tests.fakes import a_task, standing
 
 BUDGET = Budget(attempts=4, seconds=600, first_valid=False, parallel=2, script_seconds=100)
 NOTHING = Standings([], None)
