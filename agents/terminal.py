@@ -221,7 +221,7 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
     lines = [estimate_line(report)]
     if report["delivery"]:
         delivery = report["delivery"]
-        lines.append(f"Delivered: {delivery['source']}, {delivery['rows']} rows. {delivery['reason']}")
+        lines.append(f"Delivered: {delivery['reason']}")
         lines += [f"Fault: {fault}" for fault in delivery["faults"]]
     lines.append(f"Time: {report['seconds']:.0f} s. The end: {report['decision']}.")
     lines.append("Isolation: " + ", ".join(f"{key} {value}" for key, value in report["isolation"].items()))
@@ -244,7 +244,7 @@ def estimate_line(report: dict[str, Any]) -> str:
         return f"Expected {metric}: not known (no audit rows were graded)."
     interval = f"95 % prediction interval {number(delivery['low'])} to {number(delivery['high'])}"
     estimate = f"Expected {metric} on the test set: {number(delivery['estimate'])}, {interval}"
-    return f"{estimate} (from audit rows, which no choice was made by)"
+    return f"{estimate} ({delivery['rows']} audit rows, by which nothing was chosen)"
 
 
 def show_preview(found: dict[str, Any]) -> None:

@@ -132,6 +132,7 @@ class Delivery:
     reason: str
     """Why, in one sentence."""
     rows: int
+    """Audit rows behind the estimate."""
     estimate: float | None
     """The metric on the audit rows."""
     low: float | None

@@ -40,7 +40,7 @@ def _deliver(things: Live, state: State, members: dict[str, float], runs: Runs) 
         [submission] = full.values()
         things.put_best(things.folder.path / submission)
         reason = f"no blind view could be made: {state['facts'].unblind}"
-        return Delivery("refit", reason, state["facts"].test_rows, None, None, None)
+        return Delivery("refit", reason, 0, None, None, None)
     delivery = things.grader.deliver(members, runs, full, audit)
     if not delivery.faults:
         things.put_best(things.folder.graded)

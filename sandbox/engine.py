@@ -31,7 +31,7 @@ class Engine:
     """An open connection to a local engine. Thread-safe. Raises on opening: EngineUnavailable, LimitsNotEnforced."""
 
     def __init__(self) -> None:
-        address = _address()
+        address = engine_address()
         self._client = _connect(address)
         with calls("asking the container engine about itself"):
             self._facts = self._client.info()
@@ -149,7 +149,7 @@ def _await_removal(container: EngineContainer) -> None:
         return
 
 
-def _address() -> str:
+def engine_address() -> str:
     """Where the engine listens. Raises: EngineUnavailable for one on another machine."""
     address = os.environ.get("DOCKER_HOST", "")
     if address and not address.startswith(("unix://", "npipe://")):

@@ -22,7 +22,7 @@ import typer
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from sandbox.base import EngineUnavailable, ImageMissing, SandboxError
-from sandbox.engine import _address
+from sandbox.engine import engine_address
 from sandbox.image_base import DEBIAN_BASE, ensure_base
 from sandbox.pip_settings import pip_files
 
@@ -100,7 +100,7 @@ def remove_images(say: Say = to_stderr) -> None:
 
 def _connect() -> docker.DockerClient:
     """A client of an engine that answers. Raises: EngineUnavailable."""
-    address = _address()
+    address = engine_address()
     try:
         client = docker.DockerClient(base_url=address, timeout=ANSWER_SECONDS)
     except (DockerException, requests.exceptions.RequestException) as error:

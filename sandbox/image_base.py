@@ -21,7 +21,7 @@ import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from sandbox.base import ImageMissing
-from sandbox.engine import _address
+from sandbox.engine import engine_address
 
 PUBLIC_BASE = "python:3.11-slim-bookworm"
 DEBIAN_BASE = "linguacodus-base:bookworm"
@@ -75,7 +75,7 @@ def _pull(say: Say) -> str | None:
     """Pull the public base: None, or why it could not be had."""
     say(f"Pulling {PUBLIC_BASE}, up to a minute ...")
     deadline = time.monotonic() + PULL_SECONDS
-    client = docker.DockerClient(base_url=_address(), timeout=SILENCE_SECONDS)
+    client = docker.DockerClient(base_url=engine_address(), timeout=SILENCE_SECONDS)
     try:
         for step in client.api.pull(PUBLIC_BASE, stream=True, decode=True):
             if "error" in step:
