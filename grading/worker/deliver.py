@@ -20,7 +20,7 @@ from grading.worker.agree import allowed, distance
 from grading.worker.arrays import Array, as_table, form
 from grading.worker.check import check
 from grading.worker.estimate import Rows, estimate
-from grading.worker.gather import Runs, audit_average, audit_by_time, every_view, test_average, views_of
+from grading.worker.gather import Runs, audit_average, audit_by_time, every_view, submission_average, views_of
 from grading.worker.mixing import mix
 from grading.worker.store import Store
 
@@ -41,7 +41,7 @@ def write_best(store: Store, members: Mapping[str, float], runs: Runs) -> list[s
 
     Returns: faults of what would be delivered; where there are some, the submission before it is kept.
     """
-    average = test_average(store, members, runs)
+    average = submission_average(store, members, runs)
     if average is None:
         return ["No member has valid predictions for the real test."]
     return _write(store, average, _a_view(members, runs))
@@ -66,7 +66,7 @@ def deliver(
 
 
 def _choose(store: Store, members: Mapping[str, float], runs: Runs, full: Mapping[str, str]) -> Choice:
-    average = test_average(store, members, runs)
+    average = submission_average(store, members, runs)
     refit, why = _refit(store, members, full)
     if refit is None:
         return Choice(average, "views", f"The average of the graded predictions: {why}.")
@@ -98,7 +98,7 @@ def _refit(store: Store, members: Mapping[str, float], full: Mapping[str, str]) 
 
 def _limit(store: Store, members: Mapping[str, float], runs: Runs) -> float:
     views = views_of(members, runs)
-    each = [average for view in views if (average := test_average(store, members, runs, [view])) is not None]
+    each = [average for view in views if (average := submission_average(store, members, runs, [view])) is not None]
     folds = every_view(store, members, runs, "fold")
     return allowed(each, store.task, _error(store, folds[0]) if folds else 0.0)
 

@@ -17,7 +17,9 @@ Runs: TypeAlias = Mapping[str, Mapping[int, str]]
 """Attempt -> view -> path of its predictions, relative to the run folder."""
 
 
-def test_average(store: Store, members: Mapping[str, float], runs: Runs, only: list[int] | None = None) -> Array | None:
+def submission_average(
+    store: Store, members: Mapping[str, float], runs: Runs, only: list[int] | None = None
+) -> Array | None:
     """The members' predictions for the real test, averaged over their views and blended by weight."""
     pool, weights = [], []
     for name, weight in members.items():
