@@ -58,6 +58,7 @@ def distinct(column: pd.Series) -> int:
 
 
 def main() -> None:
+    """Look at the tables and write profile.json."""
     train, test = read_table(TRAIN), read_table(TEST)
     features = [name for name in train.columns if name not in (*TARGETS, *IGNORE, ID)]
     kinds = column_kinds(train, features)

@@ -125,6 +125,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert wait_until(lambda: not containers(), 10)
 
 
+@pytest.mark.long
 def test_two_processes_cannot_work_on_one_run(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = start(TASK, *FAST, "--out", str(folder))
@@ -138,6 +139,7 @@ def test_two_processes_cannot_work_on_one_run(tmp_path: Path) -> None:
         process.communicate(timeout=30)
 
 
+@pytest.mark.long
 def test_a_dry_run_shows_what_would_be_done_and_leaves_nothing(tmp_path: Path) -> None:
     before = set((ROOT / "runs").glob("*")) if (ROOT / "runs").exists() else set()
     done = run(TASK, "--dry-run")
@@ -147,6 +149,7 @@ def test_a_dry_run_shows_what_would_be_done_and_leaves_nothing(tmp_path: Path) -
     assert (set((ROOT / "runs").glob("*")) if (ROOT / "runs").exists() else set()) == before
 
 
+@pytest.mark.long
 def test_a_plain_folder_and_a_metric_are_enough(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     data = str(ROOT / "examples/breast-cancer/public")
@@ -180,6 +183,7 @@ def answers(url: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
+@pytest.mark.long
 def test_studio_solves_a_task_through_the_sdk(tmp_path: Path) -> None:
     with studio(tmp_path) as url:
         assert wait_until(lambda: answers(url), 60), (tmp_path / "studio.log").read_text()

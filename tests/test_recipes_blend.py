@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fakes import a_task
+from tests.fakes import a_task
 
 from grading.worker.mixing import mix
 from recipes.render import render

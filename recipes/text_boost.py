@@ -1,0 +1,64 @@
+"""Boosted trees that see how a text is written, what it is about, and what simpler models say of it unseen."""
+
+from __future__ import annotations
+
+from recipes.parts.answers import submit_answers
+from recipes.parts.bagging import load_tables
+from recipes.parts.decide import decide
+from recipes.parts.denses import boosted
+from recipes.parts.documents import read_documents
+from recipes.parts.files import write_submission
+from recipes.parts.folds import inner_folds
+from recipes.parts.goals import join_goals, learning_goals
+from recipes.parts.stack import Scores, join_scores, member_scores, on_top, stack_scores
+from recipes.parts.textmembers import Views, class_members, dense_views, fold_number, number_members, text_names
+
+# --- settings (filled in for the task; these values are an example) ---
+TRAIN = "data/train.csv"
+TEST = "data/test.csv"
+SAMPLE = "data/sample_submission.csv"
+ID: str | None = "id"
+TARGETS = ["target"]
+COLUMNS = ["target"]
+PROBLEM = "regression"
+OUTPUT = "values"
+METRIC = "rmse"
+CLASSES: list[str] = []
+IGNORE: list[str] = []
+SPLIT = "row"
+SPLIT_COLUMN: str | None = None
+TIME: str | None = None
+SHARED: list[str] = []
+SAFE = False
+# --- end of settings ---
+
+ROWS = 10_000 if SAFE else 40_000
+"""More rows than these are sampled."""
+
+
+def main() -> None:
+    """Learn and predict."""
+    train, test, answers = load_tables(TRAIN, TEST, ID, TARGETS, PROBLEM, CLASSES, ROWS)
+    drop = [*TARGETS, *IGNORE, *([ID] if ID else [])]
+    names = text_names(train, test, drop)
+    views = Views(read_documents(train, test, names))
+    blocks = dense_views(views, train, test, ID, [*drop, *names], SAFE)
+    goals = learning_goals(answers, PROBLEM, METRIC)
+    count = 3 if SAFE else fold_number(len(train))
+    joined: list[Scores] = []
+    for goal in goals:
+        classes = len(CLASSES) or goal.classes
+        folds = inner_folds(train, goal.answers, classes, SPLIT, SPLIT_COLUMN, count)
+        simple = class_members(views, classes, count * len(goals), SAFE)[:4] if classes else number_members(views, SAFE)
+        first = stack_scores(simple, goal.answers, classes, folds)
+        trees = on_top(first, blocks, boosted(100 if classes else 400, 0.08 if classes else 0.03))
+        second = member_scores(trees, goal.answers, classes, folds)
+        joined.append(join_scores([second, *first], goal.answers, classes))
+    seen, found = (join_goals(goals, [getattr(s, part) for s in joined], PROBLEM) for part in ("train", "test"))
+    chosen = decide(found, seen, answers, PROBLEM, OUTPUT, METRIC, CLASSES)
+    ids = list(test[ID]) if ID else None
+    write_submission(SAMPLE, ID, COLUMNS, ids, submit_answers(chosen, PROBLEM, OUTPUT, METRIC, CLASSES, COLUMNS))
+
+
+if __name__ == "__main__":
+    main()
