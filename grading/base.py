@@ -110,8 +110,8 @@ class Standing:
     views: list[int]
     score: Score
     behind: float
-    """How far behind the leader, on the views that both ran on, in units of the metric; 0 for the leader. Below 0: ahead,
-    on too few views to lead."""
+    """How far behind the leader, on the views that both ran on, in units of the metric; 0 for the leader.
+    Below 0: ahead, on too few views to lead."""
     behind_error: float
     """Paired standard error of `behind`."""
 

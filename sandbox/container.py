@@ -60,7 +60,7 @@ def base_env(limits: Limits) -> dict[str, str]:
     counted = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB", "POLARS", "RAYON")
     names = {"VECLIB": "VECLIB_MAXIMUM_THREADS", "POLARS": "POLARS_MAX_THREADS"}
     env = {names.get(name, f"{name}_NUM_THREADS"): threads for name in counted}
-    # Threads that wait by spinning eat the CPU quota of those that work: a fit of 8 s took more than 240 s on busy cores.
+    # Threads that spin while they wait eat the CPU quota of those that work: on busy cores a fit of 8 s took 240 s.
     env |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
     folders = {"HOME": "", "TMPDIR": "", "IPYTHONDIR": "/.ipython", "MPLCONFIGDIR": "/.matplotlib"}
     caches = {"XDG_CACHE_HOME": "/.cache", "XDG_CONFIG_HOME": "/.config", "NUMBA_CACHE_DIR": "/.numba"}

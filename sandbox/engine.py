@@ -184,7 +184,7 @@ def _explain(address: str, reason: str) -> str:
 
 
 def _name(version: Mapping[str, Any]) -> str:
-    """"Docker" or "Podman"; both answer as "Engine" and as "Podman Engine" among their components."""
+    """Docker or Podman, which names its engine among its components."""
     names = [str(part.get("Name", "")) for part in version.get("Components") or []]
     return "Podman" if any("podman" in name.lower() for name in names) else "Docker"
 

@@ -33,18 +33,18 @@ FILES = {
 
 
 def summary(path: Path) -> str:
-    """First sentence of a module's docstring."""
+    """First line of a module's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return re.split(r"(?<=[.:])\s", text.split("\n\n")[0].replace("\n", " "))[0].rstrip(".:")
+    return text.splitlines()[0].rstrip(".:")
 
 
 def tree() -> str:
     """Every room with its files, a line each."""
-    lines = [f"{name:<34} {what}" for name, what in FILES.items()]
+    lines = [f"{name:<28} {what}" for name, what in FILES.items()]
     for folder, what in FOLDERS.items():
-        lines.append(f"{folder + '/':<34} {what}")
+        lines.append(f"{folder + '/':<28} {what}")
         paths = [path for path in sorted((ROOT / folder).glob("*.py")) if path.name != "__init__.py"]
-        lines += [f"  {path.name:<32} {summary(path)}" for path in paths]
+        lines += [f"  {path.name:<26} {summary(path)}" for path in paths]
     return "\n".join(lines)
 
 
@@ -82,7 +82,8 @@ def write() -> None:
     """Put the true blocks into the README."""
     text = README.read_text()
     for name, content in blocks().items():
-        text = text.replace(block(name, text), content)
+        before, after = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        text = text.replace(before + block(name, text) + after, before + content + after)
     README.write_text(text)
 
 

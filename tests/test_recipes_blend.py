@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.fakes import a_task
 
 from grading.worker.mixing import mix
 from recipes.render import render
+from tests.fakes import a_task
 
 pytestmark = pytest.mark.ml
 
