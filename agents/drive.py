@@ -28,7 +28,7 @@ from graphs.state import InputState
 from sandbox.base import SandboxError
 
 Watch = Callable[[dict[str, Any]], None]
-"""Takes one event: {"event": "stage" | "started" | "ended" | "plan" | "task", ...}."""
+"""Takes one event: {"event": "opening" | "resumed" | "stage" | "started" | "ended", ...}."""
 THREAD = "run"
 """Each run has a checkpoint file of its own, so one thread name serves all."""
 
@@ -86,6 +86,7 @@ def _stream(task: str, run: str, context: Context, watch: Watch) -> None:
         begun = graph.get_state(config)
         if begun.values and not begun.next:
             return
+        watch({"event": "opening", "run": run})
         if begun.values:
             watch({"event": "resumed", "state": begun.values})
             live(run)

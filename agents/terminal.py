@@ -87,6 +87,8 @@ def describe_event(event: Event) -> list[str]:
             return [f"attempt {assignment['attempt']} starts on {view_name(assignment['view'])}{tries}"]
         case "ended":
             return [ended_line(event)]
+        case "opening":
+            return [f"{event['run']}: opening the sandbox and the grader"]
         case "resumed":
             return [f"resumed: {len(event['state'].get('attempts', {}))} attempts are done"]
         case "stage":
@@ -111,7 +113,10 @@ def stage_lines(node: str, update: Event) -> list[str]:
         case "propose":
             return [f"propose: {len(update['pool'])} instructions"]
         case "rank":
-            return ["rank: " + ", ".join(f"{r.instruction} ({r.score:.2f})" for r in update["ranking"])]
+            return [
+                "rank, by the recipes' priors: "
+                + ", ".join(f"{r.instruction} ({r.score:.2f})" for r in update["ranking"])
+            ]
         case "plan":
             return [f"plan: {update['decision'].why}"]
     return []

@@ -9,10 +9,11 @@ which has what it needs, without network and with nothing mounted but the tasks 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +46,10 @@ class Result:
     seconds: float
     source: str | None
     fault: str | None
+    host_memory_mb: float
+    """Peak memory of the solver's own process, containers not counted."""
+    host_cpu_seconds: float
+    """CPU time of that process: what is spent outside of containers."""
 
 
 @app.command()
@@ -81,29 +86,44 @@ def main(
 
 def solve(folder: Path, run: Path, options: list[str], image: str) -> Result:
     """One task: solved, graded, compared with our estimate."""
-    since = time.monotonic()
     command = [sys.executable, "-m", "agents.run", str(folder / "task.yaml"), "--out", str(run), "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    seconds = time.monotonic() - since
-    if done.returncode != 0:
-        fault = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        return Result(folder.name, False, None, None, None, None, None, None, seconds, None, fault)
-    delivery = json.loads(done.stdout.strip().splitlines()[-1])["delivery"]
+    report, log = run.with_suffix(".json"), run.with_suffix(".log")
+    since = time.monotonic()
+    with report.open("w") as out, log.open("w") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+    blank = Result(
+        folder.name,
+        False,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        round(time.monotonic() - since, 1),
+        None,
+        None,
+        round(usage.ru_maxrss / 1024, 1),
+        round(usage.ru_utime + usage.ru_stime, 2),
+    )
+    if code:
+        return replace(blank, fault=(log.read_text().strip().splitlines() or [f"exit code {code}"])[-1])
+    delivery = json.loads(report.read_text())["delivery"]
     graded = grade(folder, run / "submission.csv", image)
     score, low, high = graded.get("score"), delivery["low"], delivery["high"]
-    inside = low <= score <= high if None not in (score, low, high) else None
-    return Result(
-        folder.name,
-        score is not None,
-        score,
-        delivery["estimate"],
-        low,
-        high,
-        inside,
-        graded.get("beats"),
-        seconds,
-        delivery["source"],
-        graded.get("invalid"),
+    return replace(
+        blank,
+        valid=score is not None,
+        score=score,
+        estimate=delivery["estimate"],
+        low=low,
+        high=high,
+        inside=low <= score <= high if None not in (score, low, high) else None,
+        beats=graded.get("beats"),
+        source=delivery["source"],
+        fault=graded.get("invalid"),
     )
 
 
@@ -130,6 +150,7 @@ def summary(results: list[Result]) -> dict[str, Any]:
         "mean_beats": round(sum(beaten) / len(beaten), 4) if beaten else None,
         "inside": sum(bool(result.inside) for result in results),
         "seconds": round(sum(result.seconds for result in results), 1),
+        "host_memory_mb": max((result.host_memory_mb for result in results), default=None),
         "tasks": {result.task: asdict(result) for result in results},
     }
 
