@@ -31,6 +31,9 @@ Watch = Callable[[dict[str, Any]], None]
 """Takes one event: {"event": "opening" | "resumed" | "stage" | "started" | "ended", ...}."""
 THREAD = "run"
 """Each run has a checkpoint file of its own, so one thread name serves all."""
+SPARE_THREADS = 2
+"""LangGraph's pool also holds the thread that waits for the stream: with none to spare a run of one script at a time
+would wait for ever. How many scripts run side by side is bounded by Live.slots."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _stream(task: str, run: str, context: Context, watch: Watch) -> None:
 
 def _config(folder: RunFolder) -> RunnableConfig:
     parallel = folder.load()[1].parallel
-    return {"configurable": {"thread_id": THREAD}, "max_concurrency": parallel}
+    return {"configurable": {"thread_id": THREAD}, "max_concurrency": parallel + SPARE_THREADS}
 
 
 def _events(namespace: tuple[str, ...], mode: str, data: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -19,12 +19,14 @@ from grading.base import AUDIT_VIEW, FULL_VIEW, Task
 
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
+WIDTH = 130
+"""Columns of a table that goes to a file or a pipe."""
 
 
 @contextmanager
 def watcher(quiet: bool) -> Iterator[Watch]:
     """The watch that fits where we are: nothing, a live table, or plain lines."""
-    console = Console(highlight=False)
+    console = plain_console()
     if quiet:
         yield ignore
     elif console.is_terminal:
@@ -33,6 +35,12 @@ def watcher(quiet: bool) -> Iterator[Watch]:
             yield board.take
     else:
         yield Lines(console).take
+
+
+def plain_console() -> Console:
+    """Stdout; as wide as the terminal, or WIDTH where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 def ignore(_: Event) -> None:
@@ -170,7 +178,8 @@ class Board:
         """The table as it is now."""
         table = Table(box=None, pad_edge=False)
         for heading in ("attempt", "instruction", "status", "blind score", "views", "time"):
-            table.add_column(heading, justify="right" if heading in ("views", "time") else "left")
+            right, cut = heading in ("views", "time"), heading == "instruction"
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True, max_width=60 if cut else None)
         for attempt in sorted(self.instructions):
             table.add_row(*self._row(attempt))
         elapsed = f"{time.monotonic() - self.since:.0f} s  {self.stage}"
@@ -191,7 +200,7 @@ class Board:
 
 def show_report(report: dict[str, Any], folder: Path, quiet: bool) -> None:
     """The closing tables, and where everything is."""
-    console = Console(highlight=False)
+    console = plain_console()
     if quiet:
         text = str(folder / "submission.csv") if report["valid"] else "no valid submission was found"
         console.print(text, markup=False, soft_wrap=True)
@@ -205,7 +214,7 @@ def tried_table(report: dict[str, Any]) -> Table:
     """What was tried, with its blind scores."""
     table = Table(title="What was tried", title_justify="left")
     for heading in ("attempt", "instruction", "status", "tries", "views", "blind score", "behind", "time"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading != "instruction")
     for attempt in report["attempts"]:
         standing = attempt["standing"]
         score = standing["score"] if standing else {"mean": None, "error": None}
@@ -254,7 +263,7 @@ def estimate_line(report: dict[str, Any]) -> str:
 
 def show_preview(found: dict[str, Any]) -> None:
     """What a run would do."""
-    console = Console(highlight=False)
+    console = plain_console()
     task, cost, settings = found["task"], found["largest_cost"], found["settings"]
     lines = [
         f"{task['name']}: {task['problem']}, {task['output']} scored by {task['metric']} ({task['direction']})",

@@ -55,16 +55,17 @@ def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState
     """Run the script on the view in a fresh container and keep what came out."""
     things, assignment = live(state["run"]), state["assignment"]
     things.grader.make_view(assignment.view)
-    runtime.stream_writer({"event": "started", "assignment": asdict(assignment), "tries": state["tries"]})
-    ran = run_script(
-        things.sandbox,
-        (things.folder.path / state["script"]).read_text(),
-        mounts=things.mounts(assignment.view, state["facts"].shared),
-        limits=things.settings.limits(),
-        seconds=assignment.seconds,
-        seed=things.settings.seed,
-        max_bytes=SUBMISSION_BYTES,
-    )
+    with things.slots:
+        runtime.stream_writer({"event": "started", "assignment": asdict(assignment), "tries": state["tries"]})
+        ran = run_script(
+            things.sandbox,
+            (things.folder.path / state["script"]).read_text(),
+            mounts=things.mounts(assignment.view, state["facts"].shared),
+            limits=things.settings.limits(),
+            seconds=assignment.seconds,
+            seed=things.settings.seed,
+            max_bytes=SUBMISSION_BYTES,
+        )
     home = (things.folder.path / state["script"]).parent / f"view-{assignment.view}"
     predictions = _keep(things, home, ran)
     result = ran.result

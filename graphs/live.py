@@ -70,6 +70,11 @@ class Live:
     best: threading.Lock = field(default_factory=threading.Lock)
     """Held while the best submission is being replaced."""
     since: float = field(default_factory=time.monotonic)
+    slots: threading.BoundedSemaphore = field(init=False)
+    """One for each script that may run side by side, whatever drives the graph."""
+
+    def __post_init__(self) -> None:
+        self.slots = threading.BoundedSemaphore(self.settings.parallel)
 
     def lap(self) -> float:
         """Seconds of work since the last lap; time while no process worked on the run is in none."""

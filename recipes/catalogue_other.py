@@ -77,8 +77,8 @@ TEXT: list[Recipe] = [
         title="One linear model on TF-IDF of words and characters and the other columns",
         preprocessing="Sublinear TF-IDF of words and word pairs and of runs of 1 to 5 characters (items, words and "
         "pieces of words for lists), side by side with the other columns as scaled numbers.",
-        model="Multinomial logistic regression for probabilities, linear support vectors for labels, ridge for "
-        "numbers.",
+        model="For probabilities logistic regression, on features weighted by their log-count ratio where there is "
+        "text alone; linear support vectors for labels; ridge for numbers.",
         training="Choose the penalty on one fold of three; calibrate on out-of-fold scores; refit on all rows.",
         priors={"text": 0.6},
     ),
@@ -116,7 +116,7 @@ IMAGE: list[Recipe] = [
         preprocessing=LOOK + "Scale by standard deviation.",
         model="Two radial support vector machines: shape, edges and columns; and the same with pixels.",
         training=OUT_OF_FOLD,
-        priors={"image": 0.75},
+        priors={"image": 0.65},
     ),
     Recipe(
         name="image_linear",
@@ -125,7 +125,7 @@ IMAGE: list[Recipe] = [
         model="Multinomial logistic regression and linear discriminant analysis with a shrunk covariance on each "
         "scaling; ridge regression for numbers.",
         training=OUT_OF_FOLD,
-        priors={"image": 0.7},
+        priors={"image": 0.8},
     ),
     Recipe(
         name="image_trees",
@@ -133,7 +133,7 @@ IMAGE: list[Recipe] = [
         preprocessing=LOOK,
         model="LightGBM (where classes are few) and extremely randomised trees.",
         training=OUT_OF_FOLD,
-        priors={"image": 0.6},
+        priors={"image": 0.7},
     ),
 ]
 
@@ -149,8 +149,8 @@ SERIES: list[Recipe] = [
         preprocessing=GRID
         + "Features as known at the end of a step: level, changes over 1, 3, 7, 14 steps and a season, activity, "
         "averages, values one season before the wanted step, columns that are known ahead.",
-        model="One LightGBM for all series and distances and a ridge regression for each distance, of the change "
-        "ahead.",
+        model="Two LightGBMs for all series and distances, one with a short and one with a long memory, and a ridge "
+        "regression for each distance, of the change ahead.",
         training="Learn from every earlier moment, recent ones weighing more; weigh the models by the error of "
         "forecasts from two earlier moments; keep running totals rising; beyond the distance that can be learned "
         "repeat the season or go on with the damped trend.",
@@ -158,13 +158,23 @@ SERIES: list[Recipe] = [
         applies=_ahead,
     ),
     Recipe(
+        name="series_trees",
+        title="All series forecast by boosted trees with a short and with a long memory",
+        preprocessing=GRID + "Features as known at the end of a step: level, changes, activity, averages, values one "
+        "season before the wanted step, distance and phase, columns that are known ahead.",
+        model="Two LightGBMs (15 and 31 leaves) of the change ahead, moments weighing half after 6 and after 30 steps.",
+        training="Weigh the two by the error of forecasts from two earlier moments; keep running totals rising.",
+        priors={"series": 0.8},
+        applies=_ahead,
+    ),
+    Recipe(
         name="series_ridge",
         title="All series forecast by a ridge regression for each distance, and by damped trends",
         preprocessing=GRID + "Features as known at the end of a step: level, changes, activity, averages.",
-        model="Two ridge regressions for each distance (30 and 60 recent moments), and the last week's trend, damped "
+        model="Two ridge regressions for each distance (short and long memory), and the last week's trend, damped "
         "by 5 % a step and pulled half-way to the trend of all series.",
         training="Weigh the three by the error of forecasts from two earlier moments.",
-        priors={"series": 0.8},
+        priors={"series": 0.7},
         applies=_ahead,
     ),
     Recipe(
@@ -184,7 +194,7 @@ SERIES: list[Recipe] = [
         preprocessing=GRID,
         model="Last value, damped trends of 3 to 14 steps, the last season, the mean of four seasons.",
         training="Weigh them by the error of forecasts from two earlier moments.",
-        priors={"series": 0.55},
+        priors={"series": 0.4},
         applies=_ahead,
     ),
 ]

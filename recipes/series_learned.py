@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recipes.parts.answers import submit_answers
+from recipes.parts.backtest import join_forecasts
 from recipes.parts.bagging import load_tables
 from recipes.parts.files import write_submission
-from recipes.parts.forecast import damped, join_forecasts, level, ridge_ahead, trees_ahead
+from recipes.parts.forecast import damped, level, ridge_ahead, trees_ahead
 from recipes.parts.panel import make_panel
 from recipes.parts.seasons import seasonless
 from recipes.parts.series import make_history, test_values, uses_logs
@@ -39,11 +40,9 @@ def main() -> None:
     panel = make_panel(train, test, answers, TIME, [*TARGETS, *IGNORE, *([ID] if ID else [])])
     logs = uses_logs(panel.values, METRIC)
     history = make_history(panel, logs)
-    plans = (
-        [damped(7, 0.95, 0.5), seasonless(level(28))]
-        if SAFE
-        else [trees_ahead(200, 15), seasonless(ridge_ahead(10.0, 30))]
-    )
+    plans = [damped(7, 0.95, 0.5), seasonless(level(28))]
+    if not SAFE:
+        plans = [trees_ahead(150, 7, 3.0), trees_ahead(200, 15, 20.0), seasonless(ridge_ahead(100.0, 30, 3.0))]
     forecast = join_forecasts(history, plans, panel.horizon)
     ids = list(test[ID]) if ID else None
     found = test_values(panel, forecast, logs)

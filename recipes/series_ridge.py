@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recipes.parts.answers import submit_answers
+from recipes.parts.backtest import join_forecasts
 from recipes.parts.bagging import load_tables
 from recipes.parts.files import write_submission
-from recipes.parts.forecast import damped, join_forecasts, level, ridge_ahead
+from recipes.parts.forecast import damped, level, ridge_ahead
 from recipes.parts.panel import make_panel
 from recipes.parts.seasons import seasonless
 from recipes.parts.series import make_history, test_values, uses_logs
@@ -41,7 +42,7 @@ def main() -> None:
     history = make_history(panel, logs)
     plans = [damped(7, 0.95, 0.5), seasonless(level(28))]
     if not SAFE:
-        plans = [seasonless(ridge_ahead(10.0, 30)), seasonless(ridge_ahead(100.0, 60)), *plans]
+        plans = [seasonless(ridge_ahead(100.0, 30, 3.0)), seasonless(ridge_ahead(10.0, 60, 10.0)), *plans]
     forecast = join_forecasts(history, plans, panel.horizon)
     ids = list(test[ID]) if ID else None
     found = test_values(panel, forecast, logs)

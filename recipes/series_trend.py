@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recipes.parts.answers import submit_answers
+from recipes.parts.backtest import join_forecasts
 from recipes.parts.bagging import load_tables
 from recipes.parts.files import write_submission
-from recipes.parts.forecast import damped, join_forecasts, last_value, level, seasonal
+from recipes.parts.forecast import damped, last_value, level, seasonal
 from recipes.parts.panel import make_panel
 from recipes.parts.seasons import seasonless
 from recipes.parts.series import make_history, test_values, uses_logs

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from agents.drive import solve
 from grading.base import Task
 from graphs import live
 from graphs.context import Context
@@ -129,6 +130,15 @@ def test_what_the_state_holds_comes_back_from_a_checkpoint_as_it_went_in(tmp_pat
     assert {type(value).__name__ for value in values["attempts"].values()} == {"Attempt"}
     assert values["decision"].phase == "finish"
     assert values["standings"].attempts[0].members == {"0002": 1.0}
+
+
+def test_the_command_line_drives_one_script_at_a_time(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok()] * 4, {"0001": 2.0, "0002": 1.0})
+    seen: list[str] = []
+    outcome = solve(Path(stage.task), stage.folder.path, stage.context, lambda event: seen.append(event["event"]))
+    assert outcome.report["winner"] == {"0002": 1.0}
+    assert seen[0] == "opening"
+    assert seen.count("started") == seen.count("ended") == 3
 
 
 def test_no_blind_view_is_said_wherever_a_score_would_be(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from recipes.catalogue_other import SERIES
-from recipes.parts.forecast import History, damped, join_forecasts, last_value, lengthen, ridge_ahead, seasonal
+from recipes.parts.backtest import join_forecasts
+from recipes.parts.forecast import History, damped, last_value, lengthen, ridge_ahead, seasonal
 from recipes.parts.panel import make_panel
 from recipes.parts.seasons import seasonless
 from recipes.parts.series import fill_gaps, never_fall

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import lightgbm
@@ -143,6 +143,11 @@ def first_end(history: History, far: int) -> int:
     return int(min(max(9, steps - 800, max(history.periods, default=0)), max(0, steps - far - 2)))
 
 
+def memory(history: History, half_life: float) -> float:
+    """Steps in which a moment's weight halves: as asked for running totals, whose growth changes; else a quarter."""
+    return half_life if history.rising else max(half_life, history.values.shape[2] / 4)
+
+
 def trees_ahead(rounds: int, leaves: int, half_life: float = 20.0) -> Forecaster:
     """One LightGBM for all series and distances: the change from the last value, recent moments weighing more."""
 
@@ -152,7 +157,7 @@ def trees_ahead(rounds: int, leaves: int, half_life: float = 20.0) -> Forecaster
         state = state_features(history)
         series, end, ahead = draw_moments(count, first_end(history, far), steps, far)
         rows = np.hstack([state[series, end], ahead_features(history, series, end, ahead)])
-        weight = 0.5 ** ((steps - end - ahead) / max(half_life, steps / 4 if history.periods else 0.0))
+        weight = 0.5 ** ((steps - end - ahead) / memory(history, half_life))
         line = np.tile(np.arange(1, far + 1), count)
         who, now = np.repeat(np.arange(count), far), np.full(count * far, steps - 1)
         after = np.hstack([state[who, now], ahead_features(history, who, now, line)])
@@ -189,7 +194,7 @@ def draw_moments(count: int, first: int, steps: int, far: int) -> tuple[np.ndarr
     return chance.integers(0, count, SAMPLES), pairs[0][chosen], pairs[1][chosen]
 
 
-def ridge_ahead(penalty: float, window: int) -> Forecaster:
+def ridge_ahead(penalty: float, window: int, half_life: float = 1e9) -> Forecaster:
     """A ridge regression for each distance, on the last `window` steps from which that distance is known."""
 
     def forecast(history: History, horizon: int) -> np.ndarray:
@@ -205,7 +210,8 @@ def ridge_ahead(penalty: float, window: int) -> Forecaster:
             ends = ends[::-1][::keep]
             rows = state[:, ends].reshape(-1, state.shape[2])
             change = np.stack([(t[:, ends + ahead] - t[:, ends]).ravel() for t in history.values], axis=1)
-            model = Ridge(penalty).fit(rows, change)
+            weight = np.tile(0.5 ** ((steps - 1 - ahead - ends) / memory(history, half_life)), count)
+            model = Ridge(penalty).fit(rows, change, sample_weight=weight)
             found[:, :, ahead - 1] = np.asarray(model.predict(state[:, -1])).reshape(count, targets).T
         return settle(history, lengthen(history, found + history.values[:, :, -1:], horizon))
 
@@ -226,28 +232,3 @@ def lengthen(history: History, forecast: np.ndarray, horizon: int, keep: float =
         slope = (forecast[:, :, -1] - forecast[:, :, -1 - back]) / max(1, back)
         more = forecast[:, :, -1:] + slope[:, :, None] * np.cumsum(keep ** np.arange(1, horizon - far + 1))
     return np.concatenate([forecast, more], axis=2)
-
-
-def backtest(history: History, forecaster: Forecaster, horizon: int, cuts: int = 2) -> float:
-    """Mean root mean squared error over targets, of forecasts from `cuts` earlier moments."""
-    steps = history.values.shape[2]
-    far = min(horizon, steps // 3)
-    errors = []
-    for cut in range(cuts):
-        now = steps - far - cut * (far // 2)
-        if now < 4 or far < 1:
-            break
-        guess = forecaster(until(history, now), far)
-        truth = history.values[:, :, now : now + far]
-        errors.append(np.sqrt(((guess - truth) ** 2).mean(axis=(1, 2))).mean())
-    return float(np.mean(errors)) if errors else 1.0
-
-
-def join_forecasts(
-    history: History, forecasters: Sequence[Forecaster], horizon: int, sharpness: float = 20.0
-) -> np.ndarray:
-    """The mean of the forecasts, the better ones of the backtest weighing more: (best error / error) ** sharpness."""
-    errors = np.array([backtest(history, forecaster, horizon) for forecaster in forecasters])
-    weights = (np.maximum(errors.min(), 1e-9) / np.maximum(errors, 1e-9)) ** sharpness
-    forecasts = [forecaster(history, horizon) for forecaster in forecasters]
-    return np.asarray(np.average(forecasts, axis=0, weights=weights))

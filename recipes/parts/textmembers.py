@@ -114,6 +114,8 @@ def linear_members(rows: tuple[Any, Any], classes: int, labels: bool, safe: bool
         fits = [logistic(5.0)]
     elif labels:
         fits = [margins(0.3)] if safe else [margins(strength) for strength in (0.1, 0.4)]
+    elif rows[0].min() >= 0:
+        fits = [ratios(3.0, 0.1, False)]
     else:
         slow = safe or rows[0].nnz * classes > AFFORDABLE / 10
         fits = [logistic(8.0)] if slow else [logistic(strength) for strength in (3.0, 20.0)]

@@ -105,7 +105,7 @@ def fit_xgboost(
     watch = xgboost.QuantileDMatrix(train.iloc[check], goal.answers[check], enable_categorical=True, ref=data)
     patience = max(20, int(4 / settings["eta"]))
     model = xgboost.train(
-        settings, data, rounds, [(watch, "check")], early_stopping_rounds=patience, verbose_eval=False
+        settings, data, rounds, evals=[(watch, "check")], early_stopping_rounds=patience, verbose_eval=False
     )
     best = (0, model.best_iteration + 1)
     after = xgboost.DMatrix(test, enable_categorical=True)
