@@ -235,6 +235,7 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
     lines = [estimate_line(report)]
     if report["delivery"]:
         delivery = report["delivery"]
+        lines.append(chosen_line(report))
         lines.append(f"Delivered: {delivery['reason']}")
         lines += [f"Fault: {fault}" for fault in delivery["faults"]]
     lines.append(f"Time: {report['seconds']:.0f} s. The end: {report['decision']}.")
@@ -245,6 +246,18 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
         lines.append(f"Report: {folder / 'report.json'}")
         lines.append(f"Run it again: python -m sandbox.run {folder / 'solution'} --data DATA_FOLDER")
     return lines
+
+
+def chosen_line(report: dict[str, Any]) -> str:
+    """Which candidate was taken, and why where it is not the leader."""
+    if report["kind"] == "blend":
+        return f"Chosen: the blend of {', '.join(report['winner'])}, clearly ahead of every single attempt."
+    [winner] = report["winner"]
+    standings = [attempt["standing"] for attempt in report["attempts"] if attempt["standing"]]
+    leaders = [next(iter(s["members"])) for s in standings if s["behind"] == 0 and s["behind_error"] == 0]
+    if not leaders or winner in leaders:
+        return f"Chosen: attempt {winner}."
+    return f"Chosen: attempt {winner}, level with {leaders[0]} (within one standard error) and ranked before it."
 
 
 def estimate_line(report: dict[str, Any]) -> str:

@@ -123,11 +123,17 @@ def refit(known: Knowledge, budget: Budget) -> Decision:
 
 
 def winner(known: Knowledge) -> dict[str, float]:
-    """Members and weights of the best candidate; empty where nothing valid is there yet."""
+    """Members and weights of the best candidate; empty where nothing valid is there yet.
+
+    A blend is only offered where its gain is clear. Among attempts the one-standard-error rule holds (Breiman et al.,
+    Classification and Regression Trees, 1984): of those level with the leader the best-ranked is
+    taken, not the luckiest.
+    """
     if known.standings.blend:
         return known.standings.blend.members
     if known.standings.attempts:
-        return known.standings.attempts[0].members
+        level = [standing for standing in known.standings.attempts if 0 <= standing.behind <= standing.behind_error]
+        return min((standing.members for standing in level), key=min)
     valid = [run.attempt for run in known.runs.values() if run.view == FULL_VIEW and run.predictions]
     return {min(valid): 1.0} if valid else {}
 

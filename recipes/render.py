@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from grading.base import Task
 
 FOLDER = Path(__file__).resolve().parent
 PARTS = "recipes.parts."
+_PARSING = threading.Lock()
+"""Python 3.11's parser fails with SystemError when threads parse at the same time (CPython issue 106905)."""
 BEGIN = "# --- settings (filled in for the task; these values are an example) ---"
 END = "# --- end of settings ---"
 
@@ -45,13 +48,18 @@ def render(name: str, task: Task, safe: bool = False, **extra: object) -> str:
     Raises:
         FileNotFoundError: there is no such recipe.
     """
+    with _PARSING:
+        return _render(name, settings(task, safe) | extra)
+
+
+def _render(name: str, values: dict[str, object]) -> str:
     source = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
     body = source.split(END, 1)[1]
     needed = _needed(tree)
     pieces = [
         f'"""{ast.get_docstring(tree)}"""',
-        _block(settings(task, safe) | extra),
+        _block(values),
         "\n".join(["from __future__ import annotations", "", *sorted(_imports(tree) | needed.imports)]),
         "\n\n\n".join(needed.sources),
         body.strip(),

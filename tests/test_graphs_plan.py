@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grading.base import AUDIT_VIEW, FULL_VIEW, Standings
-from graphs.plan import Budget, Knowledge, decide
+from graphs.plan import Budget, Knowledge, decide, winner
 from graphs.state import Attempt, Run
 from ranker.base import Ranked
 from tests.fakes import a_task, standing
@@ -58,6 +58,11 @@ def test_those_within_noise_race_on_the_next_view_and_the_others_do_not() -> Non
 def test_a_clear_leader_is_refitted_at_once() -> None:
     decision = decide(known({"0001": 0.0, "0002": 0.9, "0003": 0.9, "0004": 0.9}), BUDGET)
     assert [(a.attempt, a.view) for a in decision.assignments] == [("0001", FULL_VIEW)]
+
+
+def test_of_attempts_level_with_the_leader_the_best_ranked_is_taken() -> None:
+    assert winner(known({"0001": 0.08, "0002": 0.0, "0003": 0.05})) == {"0001": 1.0}
+    assert winner(known({"0001": 0.15, "0002": 0.0, "0003": 0.05})) == {"0002": 1.0}
 
 
 def test_all_members_of_a_winning_blend_are_refitted() -> None:
