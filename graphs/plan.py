@@ -66,7 +66,10 @@ def decide(known: Knowledge, budget: Budget) -> Decision:
 
 
 def draft(known: Knowledge, budget: Budget) -> Decision:
-    """The next-ranked instructions, as many as surely fit into the time, at least as many as run side by side."""
+    """The next-ranked instructions: at first as many as run side by side, then all that surely fit.
+
+    So the best-ranked one is always among the first to run.
+    """
     tried = {attempt.instruction for attempt in known.attempts.values()}
     waiting = [ranked.instruction for ranked in known.ranking if ranked.instruction not in tried]
     room = min(budget.attempts - len(known.attempts), len(waiting))
@@ -76,7 +79,7 @@ def draft(known: Knowledge, budget: Budget) -> Decision:
         return Decision("draft", "no further draft")
     limit = budget.script_seconds * (VIEW_SHARE if known.facts.views else 1.0)
     count = 1 if one_will_do else min(room, budget.parallel)
-    while not one_will_do and count < room and fits(known, budget, count + 1, limit):
+    while winner(known) and not one_will_do and count < room and fits(known, budget, count + 1, limit):
         count += 1
     view = 1 if known.facts.views else FULL_VIEW
     first = len(known.attempts) + 1

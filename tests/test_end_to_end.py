@@ -41,10 +41,11 @@ def ids(path: Path) -> list[str]:
     return [line.split(",")[0] for line in path.read_text().splitlines()[1:]]
 
 
-def containers() -> str:
-    """Our containers that exist now."""
-    command = ["docker", "ps", "-aq", "--filter", "label=linguacodus"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def containers(process: subprocess.Popen[str]) -> list[str]:
+    """The containers that a process has started and that still exist."""
+    command = ["docker", "ps", "-a", "--filter", "label=linguacodus", "--format", '{{.Label "linguacodus.owner"}}']
+    owners = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [owner for owner in owners if owner.startswith(f"{process.pid}-")]
 
 
 def wait_until(condition: Any, seconds: float) -> bool:
@@ -104,7 +105,7 @@ def test_a_killed_run_goes_on_and_repeats_no_finished_attempt(tmp_path: Path) ->
     process.wait()
     written = first.stat().st_mtime_ns
     assert (folder / "submission.csv").exists()
-    assert wait_until(lambda: not containers(), 15), "a container outlived its killed client"
+    assert wait_until(lambda: not containers(process), 15), "a container outlived its killed client"
     done = run("--resume", str(folder), "--json")
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["attempts"]) == 2
@@ -122,7 +123,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert f"--resume {folder}" in err
     assert "Traceback" not in err
-    assert wait_until(lambda: not containers(), 10)
+    assert wait_until(lambda: not containers(process), 10)
 
 
 @pytest.mark.long

@@ -197,7 +197,9 @@ def test_a_stopped_process_ends_at_the_limit(session: Session) -> None:
 )
 def test_a_flood_of_output_is_stopped(session: Session, code: str) -> None:
     result = session.execute(code, 60)
-    assert result.status == "output_limit"
+    # ipykernel keeps raw writes in the kernel's own memory until it sends them: on busy cores that limit strikes first.
+    raw = ["out_of_memory"] if "os.write" in code else []
+    assert result.status in ["output_limit", *raw]
     assert result.seconds < 20
     assert len(result.stdout) < 21_000
 
