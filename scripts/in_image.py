@@ -17,6 +17,8 @@ import docker
 from docker.models.containers import Container
 
 ROOT = Path(__file__).resolve().parent.parent
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+"""The tests run side by side: threads that wait for one another would eat what they gain."""
 PASSED_ON = ("LINGUACODUS_LONG", "LINGUACODUS_TEST_SEED", "CI")
 
 
@@ -36,7 +38,9 @@ def run(image: str, results: Path, command: list[str]) -> int:
         pids_limit=1024,
         working_dir="/repo",
         volumes={str(ROOT): {"bind": "/repo", "mode": "ro"}, str(results): {"bind": "/results", "mode": "rw"}},
-        environment={"HOME": "/tmp"} | {name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        environment={"HOME": "/tmp"}
+        | ONE_THREAD
+        | {name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
     try:
         return _follow(container)

@@ -30,7 +30,7 @@ part "style and types" bash scripts/lint.sh
 part "tests on the host" "$python" -m pytest -q -n 2 -m "not docker and not ml" --junitxml="$results/host.xml"
 part "tests with the engine" "$python" -m pytest -q -m "docker and not ml" --junitxml="$results/docker.xml"
 part "tests in the image" "$python" scripts/in_image.py "$image" "$results" \
-  python -m pytest -q -m ml -p no:cacheprovider --junitxml=/results/ml.xml
+  python -m pytest -q -n 2 -m ml -p no:cacheprovider --junitxml=/results/ml.xml
 
 printf '\n'
 "$python" scripts/summary.py "$results" ${failed[@]+"${failed[@]}"}
