@@ -69,7 +69,8 @@ def main(
         fail(f"--model {model}: this version solves tasks with its recipes only: leave --model out.", BAD_INPUT)
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from agents.drive import new_run_folder, preview, solve
-    from agents.terminal import show_preview, show_report, watcher
+    from agents.summary import show_preview, show_report
+    from agents.terminal import watcher
     from grading.base import TaskError
     from graphs.context import Context
     from sandbox.base import SandboxError

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: live progress, and the closing tables. Plain lines where there is no terminal."""
+"""What a person at a terminal sees while a run goes on: a live table, or plain lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -196,104 +195,3 @@ class Board:
         seconds = sum(event["run"]["seconds"] for event in done.values())
         title = self.titles.get(self.instructions[attempt], self.instructions[attempt])
         return [attempt, escape(title), status, score, str(len(values)), f"{seconds:.0f} s"]
-
-
-def show_report(report: dict[str, Any], folder: Path, quiet: bool) -> None:
-    """The closing tables, and where everything is."""
-    console = plain_console()
-    if quiet:
-        text = str(folder / "submission.csv") if report["valid"] else "no valid submission was found"
-        console.print(text, markup=False, soft_wrap=True)
-        return
-    console.print(tried_table(report))
-    for line in closing_lines(report, folder):
-        console.print(line, markup=False, soft_wrap=True)
-
-
-def tried_table(report: dict[str, Any]) -> Table:
-    """What was tried, with its blind scores."""
-    table = Table(title="What was tried", title_justify="left")
-    for heading in ("attempt", "instruction", "status", "tries", "views", "blind score", "behind", "time"):
-        table.add_column(heading, no_wrap=heading != "instruction")
-    for attempt in report["attempts"]:
-        standing = attempt["standing"]
-        score = standing["score"] if standing else {"mean": None, "error": None}
-        behind = plus_minus(standing["behind"], standing["behind_error"]) if standing else "-"
-        views = str(len(standing["views"])) if standing else "0"
-        seconds = sum(run["seconds"] for run in attempt["runs"])
-        row = [attempt["id"], escape(attempt["title"]), attempt["status"], str(attempt["tries"]), views]
-        table.add_row(*row, plus_minus(score["mean"], score["error"]), behind, f"{seconds:.0f} s")
-    if report["blend"]:
-        score, members = report["blend"]["score"], report["blend"]["members"]
-        name = "blend of " + ", ".join(f"{member} ({weight:.2f})" for member, weight in members.items())
-        table.add_row("", name, "ok", "", str(len(report["blend"]["views"])), plus_minus(score["mean"], score["error"]))
-    return table
-
-
-def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
-    """The estimate, the files, the isolation, and how to run the solution again."""
-    lines = [estimate_line(report)]
-    if report["delivery"]:
-        delivery = report["delivery"]
-        lines.append(chosen_line(report))
-        lines.append(f"Delivered: {delivery['reason']}")
-        lines += [f"Fault: {fault}" for fault in delivery["faults"]]
-    lines.append(f"Time: {report['seconds']:.0f} s. The end: {report['decision']}.")
-    lines.append("Isolation: " + ", ".join(f"{key} {value}" for key, value in report["isolation"].items()))
-    if report["valid"]:
-        lines.append(f"Submission: {folder / 'submission.csv'}")
-        lines.append(f"Solution: {folder / 'solution'} and {folder / 'solution.ipynb'}")
-        lines.append(f"Report: {folder / 'report.json'}")
-        lines.append(f"Run it again: python -m sandbox.run {folder / 'solution'} --data DATA_FOLDER")
-    return lines
-
-
-def chosen_line(report: dict[str, Any]) -> str:
-    """Which candidate was taken, and why where it is not the leader."""
-    if report["kind"] == "blend":
-        return f"Chosen: the blend of {', '.join(report['winner'])}, clearly ahead of every single attempt."
-    [winner] = report["winner"]
-    standings = [attempt["standing"] for attempt in report["attempts"] if attempt["standing"]]
-    leaders = [next(iter(s["members"])) for s in standings if s["behind"] == 0 and s["behind_error"] == 0]
-    if not leaders or winner in leaders:
-        return f"Chosen: attempt {winner}."
-    return f"Chosen: attempt {winner}, level with {leaders[0]} (within one standard error) and ranked before it."
-
-
-def estimate_line(report: dict[str, Any]) -> str:
-    """What the submission can be expected to score."""
-    delivery, metric = report["delivery"], report["task"]["metric"]
-    if not delivery:
-        return "No valid submission was found."
-    if not report["blind"]:
-        return f"Valid, but not graded blind ({report['task']['unblind']}): no score can be vouched for."
-    if delivery["estimate"] is None:
-        return f"Expected {metric}: not known (no audit rows were graded)."
-    interval = f"95 % prediction interval {number(delivery['low'])} to {number(delivery['high'])}"
-    estimate = f"Expected {metric} on the test set: {number(delivery['estimate'])}, {interval}"
-    return f"{estimate} ({delivery['rows']} audit rows, by which nothing was chosen)"
-
-
-def show_preview(found: dict[str, Any]) -> None:
-    """What a run would do."""
-    console = plain_console()
-    task, cost, settings = found["task"], found["largest_cost"], found["settings"]
-    lines = [
-        f"{task['name']}: {task['problem']}, {task['output']} scored by {task['metric']} ({task['direction']})",
-        f"train {task['train']} ({task['train_rows']} rows), test {task['test']} ({task['test_rows']} rows)",
-        f"id {task['id']}, target {', '.join(task['targets'])}",
-        f"submission columns {', '.join(task['columns'][:12])}",
-        f"views: {task['views']}, split by {task['split']} {task['split_column'] or ''}",
-        *(f"- {note}" for note in task["notes"]),
-        found["description"]["summary"],
-    ]
-    for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
-    table = Table("order", "instruction", "score", "why", title="Candidates", title_justify="left")
-    for place, candidate in enumerate(found["candidates"], start=1):
-        table.add_row(str(place), escape(candidate["title"]), f"{candidate['score']:.2f}", candidate["why"])
-    console.print(table)
-    console.print(
-        f"Largest cost: {cost['attempts']} attempts, {cost['minutes']:g} minutes, {cost['usd']:g} USD; "
-        f"{settings['parallel']} scripts side by side, {settings['cpus']:g} cpus and {settings['memory_mb']} MiB each."
-    )

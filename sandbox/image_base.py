@@ -27,7 +27,6 @@ PUBLIC_BASE = "python:3.11-slim-bookworm"
 DEBIAN_BASE = "linguacodus-base:bookworm"
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,libgomp1"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 SILENCE_SECONDS = 20
 """A pull during which the engine says nothing for this long is given up."""
 PULL_SECONDS = 600
@@ -54,13 +53,13 @@ def ensure_base(client: docker.DockerClient, say: Say) -> str:
     return DEBIAN_BASE
 
 
-def debian_mirror(sources: Path = APT_SOURCES) -> str:
-    """The Debian mirror that this host's apt uses (one-line and deb822 files), else the public one."""
+def debian_mirror(sources: Path = APT_SOURCES) -> list[str]:
+    """The Debian mirror that this host's apt uses (one-line and deb822 files); none leaves debootstrap its own."""
     files = [sources / "sources.list", *sorted((sources / "sources.list.d").glob("*"))]
     lines = [line for file in files if file.is_file() for line in file.read_text(errors="replace").splitlines()]
     words = [word for line in lines if line.startswith(("deb ", "URIs:")) for word in line.split()]
     urls = [word.rstrip("/") for word in words if word.startswith(("http://", "https://"))]
-    return next((url for url in urls if urlsplit(url).path.endswith("/debian")), DEFAULT_MIRROR)
+    return [url for url in urls if urlsplit(url).path.endswith("/debian")][:1]
 
 
 def _present(client: docker.DockerClient, name: str) -> bool:
@@ -101,7 +100,9 @@ def _bootstrap(client: docker.DockerClient) -> None:
     with _scratch() as folder:
         root = folder / "root"
         keyring = [f"--keyring={KEYRING}"] if KEYRING.exists() else []
-        _run(["debootstrap", *keyring, "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root), debian_mirror()])
+        _run(
+            ["debootstrap", *keyring, "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root), *debian_mirror()]
+        )
         _import(client, root)
 
 

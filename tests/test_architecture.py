@@ -16,7 +16,7 @@ import sandbox
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ["entries", "graphs", "agents", "ranker", "models", "recipes", "grading", "sandbox", "prompts"]
 """Top to bottom: a room may import itself and what stands after it."""
-ENTRIES = {"agents/run.py", "agents/batch.py", "agents/drive.py", "agents/terminal.py"}
+ENTRIES = {"agents/run.py", "agents/batch.py", "agents/drive.py", "agents/summary.py", "agents/terminal.py"}
 ONLY_IN_CONTAINERS = {
     "pandas",
     "numpy",
