@@ -178,7 +178,9 @@ def _keep(things: Live, home: Path, ran: ScriptRun) -> str | None:
 
 
 def _record(result: ExecutionResult) -> dict[str, object]:
-    return {key: value for key, value in asdict(replace(result, plots=[])).items() if key != "plots"}
+    """What result.json holds: everything but the pictures themselves."""
+    record = asdict(replace(result, plots=[]))
+    return record | {"plots": len(result.plots)}
 
 
 def _faults(ran: ScriptRun) -> list[str]:

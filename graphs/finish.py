@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from grading.base import AUDIT_VIEW, FULL_VIEW, Delivery, Standing
 from graphs.folder import RunFolder, write_atomically
@@ -21,10 +21,7 @@ def conclude(things: Live, state: State, runs: Runs) -> Delivery | None:
 
     Raises: SandboxError.
     """
-    known = Knowledge(
-        state["facts"], state["ranking"], state["attempts"], state["runs"], state["standings"], state["spent"]
-    )
-    members = winner(known)
+    members = winner(Knowledge.of(state))
     delivery = _deliver(things, state, members, runs) if members else None
     if members:
         _write_solution(things.folder, state, members)
@@ -92,7 +89,7 @@ def _standing(standing: Standing | None) -> dict[str, object] | None:
 
 def _tried(state: State, attempt: str, standing: Standing | None) -> dict[str, object]:
     runs = sorted((run for run in state["runs"].values() if run.attempt == attempt), key=lambda run: run.view)
-    return asdict(replace(state["attempts"][attempt])) | {
+    return asdict(state["attempts"][attempt]) | {
         "standing": _standing(standing),
         "runs": [asdict(run) for run in runs],
     }

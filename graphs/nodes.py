@@ -79,7 +79,7 @@ def plan_node(state: State) -> Update:
     runs = graded_runs(state)
     standings = things.grader.standings(runs) if runs else NOTHING_YET
     spent = state["spent"] + things.lap()
-    known = replace(knowledge(state), standings=standings, spent=spent)
+    known = replace(Knowledge.of(state), standings=standings, spent=spent)
     best = winner(known)
     if runs and best != leading(state):
         _put_best(things, best, runs)
@@ -123,16 +123,9 @@ def graded_runs(state: State) -> dict[str, dict[int, str]]:
     return found
 
 
-def knowledge(state: State) -> Knowledge:
-    """What the plan may know, from the state."""
-    return Knowledge(
-        state["facts"], state["ranking"], state["attempts"], state["runs"], state["standings"], state["spent"]
-    )
-
-
 def leading(state: State) -> dict[str, float]:
     """Members of the candidate that led at the last plan; {} before the first."""
-    return winner(knowledge(state))
+    return winner(Knowledge.of(state))
 
 
 def _put_best(things: Live, members: dict[str, float], runs: dict[str, dict[int, str]]) -> None:

@@ -12,7 +12,7 @@ from math import ceil
 from statistics import median
 
 from grading.base import AUDIT_VIEW, FULL_VIEW, Standings, Task
-from graphs.state import Assignment, Attempt, Decision, Run
+from graphs.state import Assignment, Attempt, Decision, Run, State
 from ranker.base import Ranked
 
 RACERS = 3
@@ -52,6 +52,13 @@ class Knowledge:
     standings: Standings
     spent: float
     """Seconds of work so far."""
+
+    @classmethod
+    def of(cls, state: State) -> Knowledge:
+        """What the state holds of it."""
+        return cls(
+            state["facts"], state["ranking"], state["attempts"], state["runs"], state["standings"], state["spent"]
+        )
 
 
 def decide(known: Knowledge, budget: Budget) -> Decision:
