@@ -300,3 +300,15 @@ def test_what_is_no_small_png_is_no_picture() -> None:
     huge = png("1", (20_000, 20_000))
     for data in (b"", b"<svg/>", jpeg.getvalue(), broken, huge, b"\x89PNG" + b"0" * MAX_BYTES):
         assert reencode(data) is None
+
+
+def test_a_refit_may_score_better_than_what_was_graded_but_not_worse() -> None:
+    random = np.random.default_rng(0)
+    y = random.normal(size=(200, 1))
+    audit = Rows(y, y + random.normal(0, 1, y.shape), np.arange(200))
+    value, low, high = estimate(METRICS["rmse"], [audit], [audit], 200, 0)
+    same, lower, upper = estimate(METRICS["rmse"], [audit], [audit], 200, 0, refit=True)
+    assert low is not None
+    assert lower is not None
+    assert (same, upper) == (value, high)
+    assert 0.85 * low < lower < low

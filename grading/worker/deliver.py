@@ -125,7 +125,8 @@ def _estimate(
     if not audits or not len(audits[0].y):
         return 0, (None, None, None)
     folds = every_view(store, members, runs, "fold")
-    found = estimate(store.metric, audits, folds, store.task.test_rows, store.seed, blocks=time)
+    refit = source == "refit"
+    found = estimate(store.metric, audits, folds, store.task.test_rows, store.seed, blocks=time, refit=refit)
     return len(audits[0].y), found
 
 
