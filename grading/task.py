@@ -95,6 +95,17 @@ class Budget(_Section):
     """Instructions tried; a repair of a script is no new attempt."""
     minutes: float = Field(default=30.0, gt=0)
     """Wall clock."""
+    usd: float | None = Field(default=None, ge=0)
+    """What all calls of models may cost together; left out: no cap."""
+
+
+class PriceSpec(_Section):
+    """What a model costs, where the table of prices does not know it."""
+
+    input: float = Field(ge=0)
+    """USD per million tokens of a prompt."""
+    output: float = Field(ge=0)
+    """USD per million tokens of an answer."""
 
 
 class TaskSpec(_Section):
@@ -122,6 +133,12 @@ class TaskSpec(_Section):
     """Of the whole run."""
     image: str | None = None
     """A sandbox image of the user's own; left out: the one that the program builds."""
+    models: dict[str, str] = {}
+    """The model of each role, and under "default" that of all others; in the task file also one name for all."""
+    prices: dict[str, PriceSpec] = {}
+    """By the name of a model."""
+    privacy: Literal["schema", "samples", "output"] = "samples"
+    """What may leave for a model: names and statistics; a few cell values too; what programs print too."""
 
     @field_validator("target", mode="before")
     @classmethod
@@ -129,6 +146,11 @@ class TaskSpec(_Section):
         if value is not None and not isinstance(value, (str, list)):
             raise ValueError("must be the name of a column or a list of names")
         return [value] if isinstance(value, str) else value or []
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _one_for_all(cls, value: object) -> object:
+        return {"default": value} if isinstance(value, str) else value
 
     @field_validator("metric", mode="before")
     @classmethod

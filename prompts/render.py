@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -24,3 +25,9 @@ def render(name: str, **variables: object) -> str:
     Raises: jinja2.UndefinedError for a variable that was not given, jinja2.TemplateNotFound.
     """
     return environment().get_template(f"{name}.md.j2").render(**variables)
+
+
+@cache
+def digest(name: str) -> str:
+    """The first digits of the sha256 of a template's text, so that a record tells with which words it was made."""
+    return hashlib.sha256((FOLDER / f"{name}.md.j2").read_bytes()).hexdigest()[:12]

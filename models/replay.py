@@ -1,0 +1,47 @@
+"""Answers from the record of an earlier run: the same question, the same answer, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from models.base import ReplayDiffers
+from models.chat import Message
+from models.normal import difference, fingerprint
+from models.records import Exchange, Record, Records
+
+
+def recall(records: Records, key: str, messages: Sequence[Message], place: int | None = None) -> Exchange:
+    """What was answered to this conversation, marked as replayed; an exchange without a reply failed then, too.
+
+    With `place`, words do not count: it is the answer that came at this place of the same question.
+
+    Raises: ReplayDiffers.
+    """
+    record = records.find(key)
+    if record is None:
+        raise ReplayDiffers(
+            f"The replay differs: {records.folder} has no question {key}. Replay with the settings and the version of "
+            f"the program that made it, or run anew with a model."
+        )
+    if place is not None and place < len(record.exchanges):
+        return replace(record.exchanges[place], messages=list(messages), replayed=True)
+    wanted = fingerprint(messages)
+    if record.failure and not record.exchanges:
+        return Exchange(list(messages), trouble=record.failure, why=record.why, replayed=True)
+    same = [exchange for exchange in record.exchanges if fingerprint(exchange.messages) == wanted]
+    if not same:
+        raise ReplayDiffers(_how(records, record, messages))
+    exchange = next((exchange for exchange in same if exchange.reply), same[-1])
+    return replace(exchange, replayed=True)
+
+
+def _how(records: Records, record: Record, messages: Sequence[Message]) -> str:
+    place = len(messages) - 1
+    recorded = next((e.messages[place].content for e in record.exchanges if len(e.messages) == len(messages)), None)
+    if recorded is None:
+        return f"The replay differs: {records.folder} holds no further answer to {record.key}."
+    return (
+        f"The replay differs at the question {record.key}: {difference(messages[place].content, recorded)}. "
+        f"Replay with the settings and the version that made {records.folder}, or run anew with a model."
+    )
