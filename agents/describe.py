@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from grading.base import Task
-from recipes.base import Description, Modality
+from recipes.base import Description, Modality, Profile
 from recipes.render import render
 from sandbox.base import Limits, Mount, Sandbox
 from sandbox.script import run_script
@@ -18,7 +21,7 @@ PROFILE_BYTES = 2_000_000
 
 def describe(
     sandbox: Sandbox, task: Task, mounts: Sequence[Mount], limits: Limits, seconds: float, seed: int
-) -> Description:
+) -> Profile:
     """Run the profile script on the view in `mounts` and read what it wrote.
 
     Data that the profile cannot read must not end the run: then the description says so and names no columns.
@@ -38,15 +41,29 @@ def describe(
     )
     if run.output.data is not None:
         try:
-            return TypeAdapter(Description).validate_json(run.output.data)
+            return TypeAdapter(Profile).validate_json(run.output.data)
         except ValidationError as fault:
             return unprofiled(task, f"it wrote no valid profile ({fault.error_count()} faults)")
     reason = run.result.error.message if run.result.error else run.output.fault or run.result.status
     return unprofiled(task, reason)
 
 
-def unprofiled(task: Task, reason: str) -> Description:
-    """A description from the grader's facts alone."""
+def unprofiled(task: Task, reason: str) -> Profile:
+    """A profile from the grader's facts alone."""
     modality: Modality = "series" if task.split == "time" else "tabular"
     summary = f"{task.problem} scored by {task.metric}. The columns could not be profiled: {reason}."
-    return Description(modality, task.train_rows, task.test_rows, [], 0, summary)
+    description = Description(modality, task.train_rows, task.test_rows, [], 0, summary)
+    return Profile(description, [], [], [], [], [], [])
+
+
+def profile_json(profile: Profile) -> bytes:
+    """The profile as `load_profile` reads it."""
+    return json.dumps(asdict(profile), indent=1, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile in a file of `profile_json`.
+
+    Raises: FileNotFoundError; ValidationError where the file holds no profile.
+    """
+    return TypeAdapter(Profile).validate_json(path.read_bytes())

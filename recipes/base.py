@@ -37,6 +37,52 @@ class Description:
 
 
 @dataclass(frozen=True)
+class ColumnFacts:
+    """What view 1 shows of one column: of each that `Description` names, and of each target."""
+
+    name: str
+    """With escapes where a character cannot be printed."""
+    kind: str
+    """A `Kind`, or "target"."""
+    missing: float
+    """Share of missing values, 0..1."""
+    unique: int
+    numbers: str
+    """Statistics in words ("min 0.42, median 14.5, ..."): no text or category of a cell, but classes and their counts
+    where the column is a target of classes."""
+    examples: list[str]
+    """Up to 3 different, frequent values as text, each at most 60 characters; one of a feature among over 100."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file or folder that every script sees."""
+
+    name: str
+    """Relative to data/."""
+    facts: str
+    """"table, 713 rows, columns PassengerId, Survived": sizes and column names, no value of a cell."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All that a prompt may say of a task's data. The lists are empty where the profile script failed."""
+
+    description: Description
+    files: list[DataFile]
+    facts: list[ColumnFacts]
+    """The columns of `description` in the same order, then at most 40 targets."""
+    train_rows: list[str]
+    """The first 3 rows as csv lines, header first; cells cut at 60 characters, rows at 40 columns."""
+    submission_rows: list[str]
+    """The same of the sample submission."""
+    packages: list[str]
+    """Installed distributions that a script may want, as "pandas 3.1.1", sorted."""
+    modules: list[str]
+    """Top-level modules that installed distributions bring, sorted; without the standard library."""
+
+
+@dataclass(frozen=True)
 class Instruction:
     """A short plan: preprocessing, model, training."""
 

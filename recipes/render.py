@@ -6,6 +6,7 @@ import ast
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from grading.base import Task
@@ -38,6 +39,12 @@ def settings(task: Task, safe: bool) -> dict[str, object]:
         "SHARED": list(task.shared),
         "SAFE": safe,
     }
+
+
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a script, one thread at a time. Raises: SyntaxError, ValueError."""
+    with _PARSING:
+        return ast.parse(source)
 
 
 def render(name: str, task: Task, safe: bool = False, **extra: object) -> str:
@@ -101,18 +108,25 @@ def _collect(part: str, name: str, needed: _Needed) -> None:
     if (part, name) in needed.seen:
         return
     needed.seen.add((part, name))
-    source = (FOLDER / "parts" / f"{part}.py").read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    node = _definitions(tree)[name]
+    source, tree, definitions = _part(part)
+    node = definitions[name]
     used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     others = {local: other for other, local in _part_imports(tree)}
     for wanted in sorted(used):
         if wanted in others:
             _collect(others[wanted], wanted, needed)
-        elif wanted in _definitions(tree) and wanted != name:
+        elif wanted in definitions and wanted != name:
             _collect(part, wanted, needed)
     needed.imports |= _imports(tree, used)
     needed.sources.append(_text(source, node))
+
+
+@cache
+def _part(name: str) -> tuple[str, ast.Module, dict[str, ast.stmt]]:
+    """Source, syntax tree and definitions of a part; each is read once a process."""
+    source = (FOLDER / "parts" / f"{name}.py").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    return source, tree, _definitions(tree)
 
 
 def _text(source: str, node: ast.stmt) -> str:

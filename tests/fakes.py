@@ -7,13 +7,17 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from grading.base import FULL_VIEW, Delivery, Grade, Score, Standing, Standings, Task, View
-from recipes.base import Description
+from models.base import NoAnswer, Question, Role
+from models.prompt import compose
+from recipes.base import ColumnFacts, DataFile, Description, Profile
 from sandbox.base import ExecutionResult, FetchedFile, Limits, Mount, SandboxError, ScriptError
 
+T = TypeVar("T")
 SUBMISSION = b"id,y\n1,0\n"
 
 
@@ -52,6 +56,19 @@ def a_description() -> Description:
     return Description("tabular", 100, 50, [], 3, "A toy.")
 
 
+def a_profile() -> Profile:
+    """The whole profile of that task."""
+    return Profile(
+        a_description(),
+        [DataFile("train.csv", "table, 100 rows, columns id, size, y")],
+        [ColumnFacts("y", "target", 0.0, 100, "min 0, median 1, mean 1, max 2", ["1"])],
+        ["id,size,y", "1,0.5,1"],
+        ["id,y", "1,0"],
+        ["pandas 3.1.1"],
+        ["pandas"],
+    )
+
+
 def standing(attempt: str, mean: float, behind: float = 0.0, behind_error: float = 0.1, views: int = 1) -> Standing:
     """An attempt's standing."""
     score = Score([mean] * views, mean, 0.05, "minimize")
@@ -67,6 +84,38 @@ def failed(message: str = "boom", status: str = "error") -> ExecutionResult:
     """Code that raised."""
     error = ScriptError("ValueError", message, "Traceback", 3) if status == "error" else None
     return ExecutionResult(status, error, "", "", 1.0, 100.0)  # type: ignore[arg-type]
+
+
+@dataclass
+class ScriptedMind:
+    """Answers each question by its key; a `NoAnswer` among the answers is raised. Without answers it is asleep."""
+
+    answers: dict[str, str | NoAnswer]
+    asked: list[Question[Any]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, question: Question[T]) -> T:
+        with self.lock:
+            self.asked.append(question)
+        if question.key not in self.answers:
+            raise AssertionError(f"the scripted mind has no answer to {question.key}")
+        answer = self.answers[question.key]
+        if isinstance(answer, NoAnswer):
+            raise answer
+        compose(question, "output")  # the prompt must be complete, whatever is answered
+        return question.read(answer)
+
+    def awake(self, role: Role) -> bool:
+        return bool(self.answers)
+
+    def asleep(self) -> dict[str, str]:
+        return {}
+
+    def pace(self) -> float:
+        return 1.0
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass
@@ -90,7 +139,7 @@ class ScriptedSession:
 
     def fetch(self, path: str, max_bytes: int) -> FetchedFile:
         if path == "profile.json":
-            return FetchedFile(json.dumps(vars(a_description())).encode(), None)
+            return FetchedFile(json.dumps(asdict(a_profile())).encode(), None)
         if self.sandbox.wrote.get(threading.get_ident()):
             return FetchedFile(SUBMISSION, None)
         return FetchedFile(None, f"{path} was not written")

@@ -24,13 +24,23 @@ BASE = replace(TASK, id="id", targets=["y"], columns=["y"], train_only=[], share
 SENTENCES = [f"the {a} fox number {n} jumps over a dog that sleeps" for n in range(ROWS // 2) for a in ("red", "brown")]
 
 
+COLOURS = ["red", "blue"] * (ROWS // 2)
+
+
+def described(folder: Path, task: Task, columns: dict[str, Any]) -> dict[str, Any]:
+    """The description that the script writes for a table of these columns."""
+    found: dict[str, Any] = profile(folder, task, columns)["description"]
+    return found
+
+
 def profile(folder: Path, task: Task, columns: dict[str, Any]) -> dict[str, Any]:
-    """What the script writes for a table of these columns."""
+    """What the script writes for a table of these columns; y counts to 7 unless it is among them."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    table = pd.DataFrame({"id": range(ROWS), **columns})
-    table.assign(y=np.arange(ROWS) % 7).to_csv(data / task.train, index=False)
-    table.head(50).to_csv(data / task.test, index=False)
+    table = pd.DataFrame({"id": range(ROWS), "y": np.arange(ROWS) % 7} | columns)
+    table.to_csv(data / task.train, index=False)
+    table.drop(columns=task.targets).head(50).to_csv(data / task.test, index=False)
+    pd.DataFrame({"id": [f"00{row}" for row in range(50)], "y": 0}).to_csv(data / task.sample_submission, index=False)
     script = folder / "profile_script.py"
     script.write_text(render("profile", task), encoding="utf-8")
     with contextlib.chdir(folder):
@@ -40,7 +50,7 @@ def profile(folder: Path, task: Task, columns: dict[str, Any]) -> dict[str, Any]
 
 
 def test_a_plain_table(tmp_path: Path) -> None:
-    found = profile(tmp_path, BASE, {"size": np.linspace(0, 1, ROWS), "colour": ["red", "blue"] * (ROWS // 2)})
+    found = described(tmp_path, BASE, {"size": np.linspace(0, 1, ROWS), "colour": COLOURS})
     assert (found["modality"], found["rows"], found["test_rows"], found["width"]) == ("tabular", ROWS, 50, 2)
     assert [(column["name"], column["kind"]) for column in found["columns"]] == [
         ("size", "number"),
@@ -52,36 +62,36 @@ def test_a_plain_table(tmp_path: Path) -> None:
 
 def test_the_answer_and_what_only_train_has_are_not_described(tmp_path: Path) -> None:
     task = replace(BASE, train_only=["leak"])
-    found = profile(tmp_path, task, {"size": np.linspace(0, 1, ROWS), "leak": range(ROWS)})
+    found = described(tmp_path, task, {"size": np.linspace(0, 1, ROWS), "leak": range(ROWS)})
     assert [column["name"] for column in found["columns"]] == ["size"]
 
 
 def test_sentences_make_it_a_text_task(tmp_path: Path) -> None:
-    assert profile(tmp_path, BASE, {"story": SENTENCES, "stars": [1, 2] * (ROWS // 2)})["modality"] == "text"
+    assert described(tmp_path, BASE, {"story": SENTENCES, "stars": [1, 2] * (ROWS // 2)})["modality"] == "text"
 
 
 def test_a_short_name_beside_numbers_does_not(tmp_path: Path) -> None:
     numbers = {f"n{place}": np.random.default_rng(place).normal(size=ROWS) for place in range(4)}
     names = [f"Ann Lee {place}" for place in range(ROWS)]
-    assert profile(tmp_path, BASE, {"name": names, **numbers})["modality"] == "tabular"
+    assert described(tmp_path, BASE, {"name": names, **numbers})["modality"] == "tabular"
 
 
 def test_pictures_in_a_shared_folder_make_it_an_image_task(tmp_path: Path) -> None:
     (tmp_path / "data" / "images").mkdir(parents=True)
     (tmp_path / "data" / "images" / "1.jpg").write_bytes(b"x")
     task = replace(BASE, shared=["images", "notes.txt"])
-    assert profile(tmp_path, task, {"size": np.linspace(0, 1, ROWS)})["modality"] == "image"
+    assert described(tmp_path, task, {"size": np.linspace(0, 1, ROWS)})["modality"] == "image"
 
 
 def test_a_split_by_time_makes_it_a_series(tmp_path: Path) -> None:
     task = replace(BASE, split="time", split_column="day", time="day")
     days = pd.date_range("2020-01-01", periods=ROWS).astype(str)
-    assert profile(tmp_path, task, {"day": days})["modality"] == "series"
+    assert described(tmp_path, task, {"day": days})["modality"] == "series"
 
 
 def test_a_very_wide_table_is_described_by_its_first_columns(tmp_path: Path) -> None:
     wide = {f"n{place}": np.arange(ROWS) * 1.5 for place in range(230)}
-    found = profile(tmp_path, BASE, wide)
+    found = described(tmp_path, BASE, wide)
     assert (len(found["columns"]), found["width"]) == (200, 230)
 
 
