@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv ranker image demo lint format test test-long clean-images clean-runs
+.PHONY: help setup setup-test venv ranker image demo lint format test test-long clean-images clean-runs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -11,10 +11,10 @@ help: ## this list
 demo: setup ## solve an example task on real data and show its true score
 	@bash scripts/demo.sh
 
-test: setup ## lint, types and all tests, with a sample of the long ones (under 10 minutes)
+test: setup-test ## lint, types and all tests, with a sample of the long ones (under 10 minutes)
 	@bash scripts/test.sh
 
-test-long: setup ## the same with every long test
+test-long: setup-test ## the same with every long test
 	@LINGUACODUS_LONG=all bash scripts/test.sh
 
 lint: venv ## ruff and mypy only
@@ -26,10 +26,13 @@ format: venv ## lay out all Python files
 setup: ## virtual environment, container engine and sandbox image
 	@bash scripts/setup.sh
 
+setup-test: ## the same with what the tests need: torch, transformers and peft too
+	@bash scripts/setup.sh test
+
 venv: ## the virtual environment only
 	@bash scripts/setup.sh venv
 
-ranker: ## add torch, transformers and peft, for the fine-tuned ranker
+ranker: ## add torch, transformers and peft, for hf: models and the fine-tuned ranker
 	@bash scripts/setup.sh ranker
 
 image: setup ## build the sandbox image where it is missing

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command
 
+from agents.review import apply_review, read_review, review_text
 from grading.base import TaskError
+from graphs.checkpoints import THREAD, open_saver
 from graphs.context import Context
 from graphs.folder import RunFolder
 from graphs.live import close, live, stop
-from graphs.nodes import prepare
 from graphs.pipeline import builder
+from graphs.prepare import prepare
 from graphs.state import InputState
+from models.base import AskingStopped
 from sandbox.base import SandboxError
+from sandbox.files import write_atomically
 
 Watch = Callable[[dict[str, Any]], None]
 """Takes one event: {"event": "opening" | "resumed" | "stage" | "started" | "ended", ...}."""
-THREAD = "run"
-"""Each run has a checkpoint file of its own, so one thread name serves all."""
+INTERRUPT = "__interrupt__"
+"""Under this name LangGraph streams that it waits for a person."""
 SPARE_THREADS = 2
 """LangGraph's pool also holds the thread that waits for the stream: with none to spare a run of one script at a time
 would wait for ever. How many scripts run side by side is bounded by Live.slots."""
@@ -42,6 +44,8 @@ class Outcome:
 
     report: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
+    review: Path | None = None
+    """The file that a person is to look at before the run goes on."""
 
 
 def new_run_folder(task: Path | None, out: Path | None) -> Path:
@@ -58,9 +62,9 @@ def new_run_folder(task: Path | None, out: Path | None) -> Path:
 
 
 def solve(task: Path | None, folder: Path, context: Context, watch: Watch) -> Outcome:
-    """Run the graph in `folder` to its end; a run that was begun goes on where it stopped.
+    """Run the graph in `folder` to its end, or to a review; a run that was begun goes on where it stopped.
 
-    Raises: TaskError, SandboxError.
+    Raises: TaskError, SandboxError, ReplayDiffers.
     """
     run = str(folder)
     if task is None:
@@ -70,39 +74,62 @@ def solve(task: Path | None, folder: Path, context: Context, watch: Watch) -> Ou
     try:
         with stoppable(run) as stopping:
             try:
-                _stream(str(task or ""), run, context, watch)
-            except SandboxError:
+                review = _stream(str(task or ""), run, context, watch)
+            except (SandboxError, AskingStopped):
                 # A stop ends what runs with such an error; without a stop the machine really failed.
                 if stopping.is_set():
                     return Outcome(interrupted=True)
                 raise
     finally:
         close(run)
-    return Outcome(json.loads(RunFolder(folder).report.read_text()))
+    return Outcome(review=review) if review else Outcome(json.loads(RunFolder(folder).report.read_text()))
 
 
-def _stream(task: str, run: str, context: Context, watch: Watch) -> None:
+def _stream(task: str, run: str, context: Context, watch: Watch) -> Path | None:
+    """Drive the graph; the file to review where it waits for a person."""
     folder = RunFolder(Path(run))
-    with SqliteSaver.from_conn_string(str(folder.checkpoints)) as saver:
+    with open_saver(folder.checkpoints) as saver:
         graph = builder.compile(checkpointer=saver)
-        config = _config(folder)
+        config = graph_config(folder)
         begun = graph.get_state(config)
         if begun.values and not begun.next:
-            return
+            return None
+        given: InputState | Command[Any] | None = None if begun.values else {"task": task, "run": run}
+        if begun.interrupts:
+            given = Command(resume=reviewed(folder, begun.values))
         watch({"event": "opening", "run": run})
         if begun.values:
             watch({"event": "resumed", "state": begun.values})
             live(run)
-        given: InputState | None = None if begun.values else {"task": task, "run": run}
         stream = graph.stream(
             given, config, context=context, stream_mode=["updates", "custom"], subgraphs=True, durability="sync"
         )
         for part in stream:
             for event in _events(*part):
                 watch(event)
+                if event.get("node") == "plan":  # all branches of the step before it are done
+                    saver.prune([THREAD])
+        waiting = graph.get_state(config).interrupts
+    return write_review(folder, waiting[0].value) if waiting else None
 
 
-def _config(folder: RunFolder) -> RunnableConfig:
+def reviewed(folder: RunFolder, state: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a person made of the instructions. Raises: TaskError."""
+    entries = read_review(folder.review)
+    apply_review(entries, state["pool"], state["ranking"])
+    return entries
+
+
+def write_review(folder: RunFolder, value: dict[str, Any]) -> Path:
+    """Put the ranked instructions into a file for a person; one that is there already is theirs."""
+    if not folder.review.exists():
+        text = review_text(value["instructions"], f"python -m agents.run --resume {folder.path}")
+        write_atomically(folder.review, text.encode())
+    return folder.review
+
+
+def graph_config(folder: RunFolder) -> RunnableConfig:
+    """Thread name and size of the pool."""
     parallel = folder.load()[1].parallel
     return {"configurable": {"thread_id": THREAD}, "max_concurrency": parallel + SPARE_THREADS}
 
@@ -112,7 +139,7 @@ def _events(namespace: tuple[str, ...], mode: str, data: dict[str, Any]) -> Iter
     if mode == "custom":
         yield data
     elif not namespace:
-        yield from ({"event": "stage", "node": node, "update": update} for node, update in data.items())
+        yield from ({"event": "stage", "node": n, "update": update} for n, update in data.items() if n != INTERRUPT)
 
 
 @contextmanager
@@ -131,29 +158,3 @@ def stoppable(run: str) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def preview(task: Path, context: Context) -> dict[str, Any]:
-    """What a run would do: the task as inferred, the candidates in order, the largest cost. Leaves nothing behind.
-
-    Raises: TaskError, SandboxError.
-    """
-    run = tempfile.mkdtemp(prefix="linguacodus-preview-")
-    try:
-        folder = prepare(str(task), run, context)
-        with SqliteSaver.from_conn_string(str(folder.checkpoints)) as saver:
-            graph = builder.compile(checkpointer=saver, interrupt_before=["plan"])
-            state = graph.invoke({"task": str(task), "run": run}, _config(folder), context=context, durability="sync")
-            values = graph.get_state(_config(folder)).values if state is not None else {}
-        settings = folder.load()[1]
-    finally:
-        close(run)
-        shutil.rmtree(run, ignore_errors=True)
-    titles = {instruction.id: instruction for instruction in values["pool"]}
-    return {
-        "task": asdict(values["facts"]),
-        "description": asdict(values["description"]),
-        "candidates": [asdict(ranked) | {"title": titles[ranked.instruction].title} for ranked in values["ranking"]],
-        "settings": asdict(settings),
-        "largest_cost": {"minutes": settings.minutes, "attempts": settings.attempts, "usd": 0.0},
-    }

@@ -1,15 +1,86 @@
-"""repair: from a script that failed to one that may not. Without a model: a recipe's safe variant, once."""
+"""repair: from a script that failed to one that may not. A recipe has its safe variant; a model mends all others."""
 
 from __future__ import annotations
 
-from agents.write import write
-from grading.base import Task
-from recipes.base import Instruction
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.brief import Brief, sample, shown
+from agents.scripts import Draft, changed_script
+from agents.write import SCRIPT_TOKENS
+from models.base import Data, Mind, Question
+from sandbox.base import ExecutionResult
 
 MAX_TRIES = 3
 """Tries of one attempt, the first one included."""
+AROUND = 3
+"""Lines of the script that are shown before and after the one that failed."""
+TRACEBACK_CHARACTERS = 2_500
+PRINTED_CHARACTERS = 1_500
+_ADVICE = {
+    "timeout": "It must be several times faster: fewer folds, models, trees or rows, or cheaper features. Keep in mind "
+    "TIME_LIMIT_S, and write a first submission early.",
+    "out_of_memory": "It must use several times less memory: sparse or float32 data, fewer columns, no copies, fewer "
+    "processes side by side.",
+    "killed": "Its process was killed from within: leave out what forks, ends or signals processes.",
+    "output_limit": "It printed far too much: print a few lines only.",
+}
 
 
-def repair(instruction: Instruction, task: Task, tries: int) -> str | None:
-    """The next script to try after `tries` failed ones, or None where there is nothing left to try."""
-    return write(instruction, task, safe=True) if tries == 1 else None
+@dataclass(frozen=True)
+class Failed:
+    """A try that did not count."""
+
+    code: str
+    result: ExecutionResult
+    faults: Sequence[str]
+    """Why it did not count: the error, or what is wrong with its submission."""
+    limit: float
+    """Seconds that it was allowed."""
+    tried: Sequence[str] = ()
+    """What earlier repairs of this attempt changed, and how those ended."""
+
+
+def repair(mind: Mind, brief: Brief, failed: Failed, attempt: str, tries: int) -> Draft:
+    """The next script to try after `tries` failed ones.
+
+    Raises: NoAnswer, ReplayDiffers.
+    """
+    result = failed.result
+    invalid = result.status == "ok"
+    variables = brief.about() | brief.contract() | {
+        "script": shown(failed.code),
+        "status": "invalid submission" if invalid else result.status,
+        "seconds": f"{result.seconds:.1f}",
+        "limit": f"{failed.limit:.0f}" if result.status == "timeout" else "",
+        "error": [sample("\n".join(failed.faults), TRACEBACK_CHARACTERS)] if invalid else _error(failed),
+        "lines": shown(failing_lines(failed.code, result.error.line)) if result.error and result.error.line else None,
+        "printed": Data(_tail(result), "output", PRINTED_CHARACTERS),
+        "tried": sample("\n".join(failed.tried)) if failed.tried else None,
+        "advice": _ADVICE.get(result.status, ""),
+    }  # fmt: skip
+    read = changed_script(failed.code, brief.profile.modules)
+    key = f"{attempt}/repair-{tries}"
+    return mind.ask(Question(key, "repair", "repair", variables, read, max_tokens=SCRIPT_TOKENS, seconds=brief.seconds))
+
+
+def failing_lines(code: str, line: int) -> str:
+    """The lines around one, numbered, with a mark at it."""
+    lines = code.splitlines()
+    first, last = max(1, line - AROUND), min(len(lines), line + AROUND)
+    return "\n".join(f"{'>' if n == line else ' '} {n:4d} {lines[n - 1]}" for n in range(first, last + 1))
+
+
+def _error(failed: Failed) -> list[Data]:
+    """The kind of an error leaves at any level; its message and traceback may hold cells, so they do not."""
+    error = failed.result.error
+    if error is None:
+        return [sample("\n".join(failed.faults), TRACEBACK_CHARACTERS)]
+    where = f" in line {error.line}" if error.line else ""
+    return [Data(f"{error.type}{where}"), sample(error.message), sample(error.traceback, TRACEBACK_CHARACTERS)]
+
+
+def _tail(result: ExecutionResult) -> str:
+    """The end of what was printed."""
+    texts = [result.stdout[-PRINTED_CHARACTERS:], result.stderr[-PRINTED_CHARACTERS:]]
+    return "\n".join(text for text in texts if text.strip()) or "(nothing was printed)"

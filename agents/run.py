@@ -1,6 +1,6 @@
 """`python -m agents.run TASK`: solve one task.
 
-Exit codes: 0 valid submission, 1 none found, 2 bad input, 3 the machine.
+Exit codes: 0 valid submission, 1 none found, 2 bad input, 3 the machine, 4 waiting for a review.
 Imports of LangGraph and Docker are late, so that `--help` answers at once.
 """
 
@@ -17,7 +17,7 @@ import typer
 if TYPE_CHECKING:
     from agents.drive import Outcome
 
-NONE_FOUND, BAD_INPUT, MACHINE, INTERRUPTED = 1, 2, 3, 130
+NONE_FOUND, BAD_INPUT, MACHINE, REVIEW, INTERRUPTED = 1, 2, 3, 4, 130
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 TaskArgument = Annotated[
@@ -25,7 +25,25 @@ TaskArgument = Annotated[
     typer.Argument(help="A task.yaml, a folder that holds one, or a plain data folder (then --metric is needed)."),
 ]
 Out = Annotated[Path | None, typer.Option(help="The run folder to make; default: runs/NAME-TIME.")]
-Model = Annotated[str, typer.Option(help="The language model; none: recipes alone.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="The language model: openai:NAME, anthropic:NAME, ollama:NAME (each with @URL for a server of your own), "
+        "hf:FOLDER[+ADAPTER], replay:RUN, or none: recipes alone. Default: the task's, or none."
+    ),
+]
+Usd = Annotated[float | None, typer.Option(min=0, help="What all calls of models may cost together, in US dollars.")]
+Privacy = Annotated[
+    str | None,
+    typer.Option(help="What may leave for a model: schema, samples (default) or output.", metavar="LEVEL"),
+]
+Start = Annotated[Path | None, typer.Option(help="A script of your own that joins the race.")]
+Review = Annotated[
+    bool, typer.Option("--review", help="Stop after ranking, to drop, reorder, change or add instructions.")
+]
+ReplayExecutions = Annotated[
+    bool, typer.Option("--replay-executions", help="With --model replay:RUN: take results of scripts from RUN too.")
+]
 Metric = Annotated[str | None, typer.Option(help="Metric by name, such as accuracy or rmsle; wins over the task's.")]
 Attempts = Annotated[
     int | None, typer.Option(min=1, help="How many instructions are tried at most; default: the task's, or 6.")
@@ -35,9 +53,12 @@ Minutes = Annotated[
 ]
 FirstValid = Annotated[bool, typer.Option("--first-valid", help="Stop at the first valid submission.")]
 Parallel = Annotated[int | None, typer.Option(min=1, help="Scripts side by side; default: cores // cpus of a script.")]
-Seed = Annotated[int, typer.Option(help="Seed of views, scripts and resamples.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of views, scripts and resamples; default: 0.")]
 Resume = Annotated[
     Path | None, typer.Option(help="Go on with this run folder (everything else stays as it was started).")
+]
+ReplayReworded = Annotated[
+    bool, typer.Option("--replay-reworded", help="With --model replay:RUN: accept prompts that differ from the record.")
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the inferred task, views, candidates and largest cost; run nothing.")
@@ -50,14 +71,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON
 def main(
     task: TaskArgument = None,
     out: Out = None,
-    model: Model = "none",
+    model: Model = None,
     metric: Metric = None,
     attempts: Attempts = None,
     minutes: Minutes = None,
+    usd: Usd = None,
+    privacy: Privacy = None,
+    start: Start = None,
+    review: Review = False,
     first_valid: FirstValid = False,
     parallel: Parallel = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     resume: Resume = None,
+    replay_executions: ReplayExecutions = False,
+    replay_reworded: ReplayReworded = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -65,17 +92,35 @@ def main(
     """Solve a Kaggle-style task: a valid submission, the script that makes it, and a score that can be trusted."""
     if (task is None) == (resume is None):
         fail("Name a task (a task.yaml or a data folder), or a run folder with --resume RUN; not both.", BAD_INPUT)
-    if model != "none":
-        fail(f"--model {model}: this version solves tasks with its recipes only: leave --model out.", BAD_INPUT)
+    if privacy not in (None, "schema", "samples", "output"):
+        fail(f"--privacy {privacy}: is no level; choose schema, samples or output.", BAD_INPUT)
+    # Prompts and states go to the models that the user names and to nobody else.
+    os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-    from agents.drive import new_run_folder, preview, solve
+    from agents.drive import new_run_folder, solve
+    from agents.preview import preview
     from agents.summary import show_preview, show_report
     from agents.terminal import watcher
     from grading.base import TaskError
     from graphs.context import Context
+    from models.base import ReplayDiffers
     from sandbox.base import SandboxError
 
-    context = Context(metric, attempts, minutes, first_valid, parallel, seed)
+    context = Context(
+        metric=metric,
+        attempts=attempts,
+        minutes=minutes,
+        first_valid=first_valid,
+        parallel=parallel,
+        seed=seed,
+        model=model,
+        usd=usd,
+        privacy=privacy,  # type: ignore[arg-type]  # one of the levels, as seen above
+        start=str(start) if start else None,
+        review=review,
+        replay_executions=replay_executions,
+        replay_reworded=replay_reworded,
+    )
     try:
         if dry_run and task:
             found = preview(task, context)
@@ -84,12 +129,14 @@ def main(
         folder = resume or new_run_folder(task, out)
         with watcher(quiet or as_json) as watch:
             outcome = solve(task, folder, context, watch)
-    except TaskError as fault:
+    except (TaskError, ReplayDiffers) as fault:
         fail(str(fault), BAD_INPUT)
     except SandboxError as fault:
         fail(str(fault), MACHINE)
     if outcome.interrupted:
         fail(f"Stopped. Go on with: python -m agents.run --resume {folder}", INTERRUPTED)
+    if outcome.review:
+        fail(f"Waiting for you: change {outcome.review}, then: python -m agents.run --resume {folder}", REVIEW)
     print(json.dumps(outcome.report | {"run": str(folder)})) if as_json else show_report(outcome.report, folder, quiet)
     raise typer.Exit(exit_code(outcome))
 

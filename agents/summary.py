@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from agents.model_lines import closing_lines as model_closing
 from agents.terminal import number, plain_console, plus_minus
 
 
@@ -51,6 +52,7 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
         lines.append(chosen_line(report))
         lines.append(f"Delivered: {delivery['reason']}")
         lines += [f"Fault: {fault}" for fault in delivery["faults"]]
+    lines += model_closing(report["models"])
     lines.append(f"Time: {report['seconds']:.0f} s. The end: {report['decision']}.")
     lines.append("Isolation: " + ", ".join(f"{key} {value}" for key, value in report["isolation"].items()))
     if report["valid"]:
@@ -106,7 +108,10 @@ def show_preview(found: dict[str, Any]) -> None:
     for place, candidate in enumerate(found["candidates"], start=1):
         table.add_row(str(place), escape(candidate["title"]), f"{candidate['score']:.2f}", candidate["why"])
     console.print(table)
+    if found["ideas"]:
+        console.print(f"A model would add {found['ideas']} instructions to these; it was not asked.")
+    usd = "USD not known (no price)" if cost["usd"] is None else f"{cost['usd']:.4g} USD"
     console.print(
-        f"Largest cost: {cost['attempts']} attempts, {cost['minutes']:g} minutes, {cost['usd']:g} USD; "
+        f"Largest cost: {cost['attempts']} attempts, {cost['minutes']:g} minutes, {usd}; "
         f"{settings['parallel']} scripts side by side, {settings['cpus']:g} cpus and {settings['memory_mb']} MiB each."
     )

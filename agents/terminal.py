@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from agents.model_lines import model_lines
 from grading.base import AUDIT_VIEW, FULL_VIEW, Task
 
 Event = dict[str, Any]
@@ -100,7 +101,7 @@ def describe_event(event: Event) -> list[str]:
             return [f"resumed: {len(event['state'].get('attempts', {}))} attempts are done"]
         case "stage":
             return stage_lines(event["node"], event["update"] or {})
-    return []
+    return model_lines(event)
 
 
 def ended_line(event: Event) -> str:
@@ -116,14 +117,16 @@ def stage_lines(node: str, update: Event) -> list[str]:
     """What a node of the main graph found."""
     match node:
         case "describe":
-            return [f"describe: {line}" for line in facts_lines(update["facts"])] + [update["description"].summary]
+            pitfalls = update["insight"].pitfalls if update["insight"] else []
+            found = [update["description"].summary, *(f"describe: pitfall: {pitfall}" for pitfall in pitfalls)]
+            return [f"describe: {line}" for line in facts_lines(update["facts"])] + found
         case "propose":
             return [f"propose: {len(update['pool'])} instructions"]
+        case "review" if "ranking" in update:
+            return [f"review: {', '.join(r.instruction for r in update['ranking'])}"]
         case "rank":
-            return [
-                "rank, by the recipes' priors: "
-                + ", ".join(f"{r.instruction} ({r.score:.2f})" for r in update["ranking"])
-            ]
+            order = ", ".join(f"{r.instruction} ({r.score:.2f})" for r in update["ranking"])
+            return [f"rank, by the recipes' priors: {order}"]
         case "plan":
             return [f"plan: {update['decision'].why}"]
     return []
@@ -140,6 +143,8 @@ class Board:
     instructions: dict[str, str] = field(default_factory=dict)
     running: dict[tuple[str, int], float] = field(default_factory=dict)
     ended: dict[str, dict[int, Event]] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    """Question -> model, of those that wait for an answer."""
 
     def take(self, event: Event) -> None:
         """Remember what the event says."""
@@ -156,6 +161,12 @@ class Board:
                 self._resume(event["state"])
             case "stage":
                 self._stage(event["node"], event["update"] or {})
+            case "asking":
+                self.asked[event["key"]] = event["model"]
+            case "answered" | "unanswered":
+                self.asked.pop(event["key"], None)
+        if event["event"] in ("leaves", "asleep", "unanswered", "unwritten"):
+            self.header += model_lines(event)
 
     def _stage(self, node: str, update: Event) -> None:
         if node == "describe":
@@ -163,6 +174,7 @@ class Board:
         if node == "propose":
             self.titles = {instruction.id: instruction.title for instruction in update["pool"]}
         self.stage = update["decision"].why if node == "plan" else node
+        self.asked = {}
 
     def _resume(self, state: Event) -> None:
         if "facts" in state:
@@ -181,7 +193,8 @@ class Board:
         table.add_column(heading, justify="right" if right else "left", no_wrap=True, max_width=60 if cut else None)
         for attempt in sorted(self.instructions):
             table.add_row(*self._row(attempt))
-        elapsed = f"{time.monotonic() - self.since:.0f} s  {self.stage}"
+        asked = "".join(f", asking {model} ({key})" for key, model in self.asked.items())
+        elapsed = f"{time.monotonic() - self.since:.0f} s  {self.stage}{asked}"
         return Group(*(Text(line, overflow="fold") for line in self.header), table, Text(elapsed, style="bold"))
 
     def _row(self, attempt: str) -> list[str]:

@@ -5,29 +5,27 @@ write -> execute -> (repair -> execute)* -> grade -> record
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agents.repair import repair
-from agents.write import write
+from agents.scripts import Draft
 from grading.base import FULL_VIEW, Grade
 from graphs.context import Context
-from graphs.folder import write_atomically
+from graphs.keeping import faults_of, keep
 from graphs.live import Live, live
+from graphs.making import first_script, next_script
 from graphs.state import Attempt, AttemptState, Run
+from models.base import NoAnswer
 from prompts.render import render as words
-from sandbox.base import ExecutionResult
-from sandbox.script import ScriptRun, run_script
+from sandbox.files import write_atomically
+from sandbox.script import run_script
 
 SUBMISSION_BYTES = 512 * 2**20
 """Largest submission that is taken out of the sandbox."""
-MAX_FAULT_CHARACTERS = 2_000
-"""A fault in state is a sentence or a traceback's end; the whole of it is in result.json."""
 
 
 class AttemptOutput(TypedDict):
@@ -38,17 +36,16 @@ class AttemptOutput(TypedDict):
 
 
 def write_node(state: AttemptState) -> AttemptState:
-    """The first try's script, from the instruction."""
+    """The first try's script."""
     folder = live(state["run"]).folder
     home = folder.attempt(state["assignment"].attempt, 1)
     write_atomically(home.parent / "instruction.md", words("instruction", instruction=state["instruction"]).encode())
-    return _save_script(state, 1, write(state["instruction"], state["facts"]))
+    return _script(state, 1, first_script)
 
 
 def repair_node(state: AttemptState) -> AttemptState:
     """The next try's script; none where nothing is left to try."""
-    script = repair(state["instruction"], state["facts"], state["tries"])
-    return _save_script(state, state["tries"] + 1, script) if script else {"given_up": True}
+    return _script(state, state["tries"] + 1, next_script)
 
 
 def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState:
@@ -67,19 +64,19 @@ def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState
             max_bytes=SUBMISSION_BYTES,
         )
     home = (things.folder.path / state["script"]).parent / f"view-{assignment.view}"
-    predictions = _keep(things, home, ran)
+    predictions = keep(home, ran, things.grader.png)
     result = ran.result
     run = Run(
         assignment.attempt,
         assignment.view,
         result.status,
         result.seconds,
-        predictions,
+        things.folder.relative(predictions) if predictions else None,
         None,
         None,
         result.peak_memory_mb,
     )
-    return {"last": run, "faults": _faults(ran), "seconds": state.get("seconds", 0.0) + result.seconds}
+    return {"last": run, "faults": faults_of(ran), "seconds": state.get("seconds", 0.0) + result.seconds}
 
 
 def grade_node(state: AttemptState) -> AttemptState:
@@ -93,26 +90,41 @@ def grade_node(state: AttemptState) -> AttemptState:
 
 def record_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState:
     """Hand the outcome back; the first valid submission of the run is put in place at once."""
-    assignment, last = state["assignment"], state["last"]
-    if last.predictions:
-        _first_submission(live(state["run"]), last)
-    runtime.stream_writer({"event": "ended", "run": asdict(last), "tries": state["tries"], "faults": state["faults"]})
-    update: AttemptState = {"runs": {last.key: last}}
+    things, assignment, last = live(state["run"]), state["assignment"], state.get("last")
+    update: AttemptState = {"runs": {last.key: last} if last else {}}
     if assignment.draft:
-        attempt = Attempt(
-            id=assignment.attempt,
-            kind="draft",
-            instruction=assignment.instruction,
-            title=state["instruction"].title,
-            source=state["instruction"].source,
-            tries=state["tries"],
-            status=last.status,
-            script=state["script"],
-            faults=state["faults"],
-            seconds=state["seconds"],
-        )
+        attempt = _attempt(state, things)
         update["attempts"] = {attempt.id: attempt}
+    if last is None:
+        runtime.stream_writer({"event": "unwritten", "attempt": assignment.attempt, "faults": state["faults"]})
+        return update
+    if last.predictions:
+        _first_submission(things, last)
+    ended = {"event": "ended", "run": asdict(last), "tries": state["tries"], "faults": state["faults"]}
+    runtime.stream_writer(ended)
     return update
+
+
+def _attempt(state: AttemptState, things: Live) -> Attempt:
+    assignment, instruction, last = state["assignment"], state["instruction"], state.get("last")
+    tokens, usd = things.spent_on(assignment.attempt)
+    change = state.get("change", "")
+    return Attempt(
+        id=assignment.attempt,
+        kind=assignment.kind,
+        instruction=assignment.instruction,
+        title=f"{instruction.title}: {change}" if assignment.kind == "improve" and change else instruction.title,
+        source=instruction.source,
+        tries=state.get("tries", 0),
+        status=last.status if last else ("unanswered" if state.get("lost") else "unwritten"),
+        script=state.get("script", ""),
+        faults=state["faults"],
+        seconds=state.get("seconds", 0.0),
+        parents=assignment.parents,
+        change=change,
+        tokens=tokens,
+        usd=usd,
+    )
 
 
 def graded(run: Run, grade: Grade) -> Run:
@@ -127,15 +139,15 @@ def where_to_begin(state: AttemptState) -> Literal["write", "execute"]:
     return "write" if state["assignment"].draft else "execute"
 
 
+def after_write(state: AttemptState) -> Literal["execute", "record"]:
+    """Without a script there is nothing to execute."""
+    return "record" if state.get("given_up") else "execute"
+
+
 def after_grade(state: AttemptState) -> Literal["repair", "record"]:
     """A draft without a valid submission is repaired."""
     failed = state["last"].predictions is None
     return "repair" if failed and state["assignment"].draft else "record"
-
-
-def after_repair(state: AttemptState) -> Literal["execute", "record"]:
-    """Try again, where there is something to try."""
-    return "record" if state.get("given_up") else "execute"
 
 
 def attempt_graph() -> StateGraph[AttemptState, Context, AttemptState, AttemptOutput]:
@@ -147,49 +159,32 @@ def attempt_graph() -> StateGraph[AttemptState, Context, AttemptState, AttemptOu
     graph.add_node("grade", grade_node)
     graph.add_node("record", record_node)
     graph.add_conditional_edges(START, where_to_begin)
-    graph.add_edge("write", "execute")
+    graph.add_conditional_edges("write", after_write)
     graph.add_edge("execute", "grade")
     graph.add_conditional_edges("grade", after_grade)
-    graph.add_conditional_edges("repair", after_repair)
+    graph.add_conditional_edges("repair", after_write)
     graph.add_edge("record", END)
     return graph
 
 
-def _save_script(state: AttemptState, tries: int, script: str) -> AttemptState:
+def _script(state: AttemptState, tries: int, make: Callable[[AttemptState], Draft | None]) -> AttemptState:
+    """Keep the script that `make` makes; where a model has none to give, say so."""
+    try:
+        draft = make(state)
+    except NoAnswer as fault:
+        # A try that failed is told with its own faults; only an attempt without any try is told with the model's.
+        faults = state.get("faults") or [fault.why]
+        return {"given_up": True, "lost": fault.lost, "faults": faults}
+    if draft is None:
+        return {"given_up": True}
     folder = live(state["run"]).folder
     path = folder.attempt(state["assignment"].attempt, tries) / "solution.py"
-    write_atomically(path, script.encode())
-    return {"tries": tries, "script": folder.relative(path)}
-
-
-def _keep(things: Live, home: Path, ran: ScriptRun) -> str | None:
-    """Write output, result, plots and predictions below `home`; the predictions' place, where there are any."""
-    result = ran.result
-    write_atomically(home / "output.txt", f"{result.stdout}\n{result.stderr}".encode())
-    for number, plot in enumerate(result.plots, start=1):
-        picture = things.grader.png(plot)
-        if picture:
-            write_atomically(home / "plots" / f"{number:02d}.png", picture)
-    write_atomically(home / "result.json", json.dumps(_record(result), indent=1).encode())
-    if ran.output.data is None:
-        return None
-    write_atomically(home / "predictions.csv", ran.output.data)
-    return things.folder.relative(home / "predictions.csv")
-
-
-def _record(result: ExecutionResult) -> dict[str, object]:
-    """What result.json holds: everything but the pictures themselves."""
-    record = asdict(replace(result, plots=[]))
-    return record | {"plots": len(result.plots)}
-
-
-def _faults(ran: ScriptRun) -> list[str]:
-    """Why nothing was taken out, for people and for repair; empty where something was."""
-    if ran.output.data is not None:
-        return []
-    error = ran.result.error
-    first = f"{error.type}: {error.message}" if error else f"the script ended with status {ran.result.status}"
-    return [text[:MAX_FAULT_CHARACTERS] for text in (first, ran.output.fault or "") if text]
+    write_atomically(path, draft.code.encode())
+    update: AttemptState = {"tries": tries, "script": folder.relative(path)}
+    if tries == 1:
+        return update | {"change": draft.change}
+    tried = [*state.get("tried", []), f"try {tries - 1} failed: {state['faults'][0]} -> changed: {draft.change or '?'}"]
+    return update | {"tried": tried}
 
 
 def _first_submission(things: Live, run: Run) -> None:

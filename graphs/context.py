@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass
@@ -19,5 +20,19 @@ class Context:
     """Stop at the first valid submission."""
     parallel: int | None = None
     """Scripts that run side by side."""
-    seed: int = 0
-    """Seed of views, scripts and resamples."""
+    seed: int | None = None
+    """Seed of views, scripts and resamples; 0 where nothing is said."""
+    model: str | None = None
+    """The model of all roles that the task names none for; see models.names."""
+    usd: float | None = None
+    """What all calls of models may cost together."""
+    privacy: Literal["schema", "samples", "output"] | None = None
+    """What may leave for a model."""
+    start: str | None = None
+    """A script of the user's own that joins the race."""
+    review: bool = False
+    """Stop after ranking, so that a person can change the instructions before any code is written."""
+    replay_executions: bool = False
+    """In a replay, take the results of scripts from the record too."""
+    replay_reworded: bool = False
+    """In a replay, take the answers by question alone, also where prompts differ."""

@@ -7,11 +7,13 @@ import shutil
 from dataclasses import asdict
 
 from grading.base import AUDIT_VIEW, FULL_VIEW, Delivery, Standing
-from graphs.folder import RunFolder, write_atomically
+from graphs.asked import asked_report
+from graphs.folder import RunFolder
+from graphs.knowledge import Knowledge, winner
 from graphs.live import Live
-from graphs.plan import Knowledge, winner
 from graphs.solution import solution_files, solution_notebook
 from graphs.state import State
+from sandbox.files import write_atomically
 
 Runs = dict[str, dict[int, str]]
 
@@ -75,6 +77,7 @@ def build_report(things: Live, state: State, members: dict[str, float], delivery
         "delivery": asdict(delivery) if delivery else None,
         "blend": _standing(state["standings"].blend),
         "attempts": [_tried(state, attempt, standings.get(attempt)) for attempt in sorted(state["attempts"])],
+        "models": asked_report(things, state, members),
         "decision": state["decision"].why,
         "seconds": round(state["spent"] + things.lap(), 1),
         "settings": asdict(things.settings),

@@ -1,78 +1,15 @@
-"""The run folder: where everything of a run lies, and the settings that it was started with."""
+"""The run folder: where everything of a run lies."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from grading.base import TaskError
 from grading.task import TaskSpec
-from graphs.plan import Budget
-from sandbox.base import Limits
-
-MEMORY_SHARE = 0.8
-"""All containers of a run together get at most this share of RAM."""
-GRADER_SHARES = 1
-"""The grader counts as one more script when RAM is divided."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run was started with, resolved: nothing in it depends on the machine that resumes it."""
-
-    attempts: int
-    minutes: float
-    first_valid: bool
-    parallel: int
-    seed: int
-    script_seconds: float
-    memory_mb: int
-    cpus: float
-    disk_mb: int
-
-    def budget(self) -> Budget:
-        """The part that the plan sees."""
-        return Budget(self.attempts, self.minutes * 60, self.first_valid, self.parallel, self.script_seconds)
-
-    def limits(self) -> Limits:
-        """The part that the sandbox sees."""
-        return Limits(memory_mb=self.memory_mb, cpus=self.cpus, disk_mb=self.disk_mb)
-
-
-def settle(
-    spec: TaskSpec,
-    *,
-    attempts: int | None = None,
-    minutes: float | None = None,
-    first_valid: bool = False,
-    parallel: int | None = None,
-    seed: int = 0,
-) -> Settings:
-    """Settings from the task, what the user said (which wins), and the machine's cores and memory.
-
-    A script gets a quarter of the run's time unless the task says otherwise: two drafts one after the other, at 60 %
-    of it each, and two refits still fit.
-    """
-    cores = len(os.sched_getaffinity(0))
-    cpus = min(float(cores), spec.limits.cpus or max(1, min(4, cores // 2)))
-    side_by_side = parallel or max(1, int(cores // cpus))
-    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    share = int(ram * MEMORY_SHARE / (side_by_side + GRADER_SHARES))
-    whole = minutes if minutes is not None else spec.budget.minutes
-    script = spec.limits.minutes * 60 if spec.limits.minutes else min(600.0, max(20.0, whole * 60 / 4))
-    return Settings(
-        attempts=attempts if attempts is not None else spec.budget.attempts,
-        minutes=whole,
-        first_valid=first_valid,
-        parallel=side_by_side,
-        seed=seed,
-        script_seconds=script,
-        memory_mb=min(share, spec.limits.memory_mb or 8192),
-        cpus=cpus,
-        disk_mb=spec.limits.disk_mb or 4096,
-    )
+from graphs.settings import Settings
+from sandbox.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -105,6 +42,36 @@ class RunFolder:
     def report(self) -> Path:
         """What was tried and what came out."""
         return self.path / "report.json"
+
+    @property
+    def profile(self) -> Path:
+        """What a prompt may say of the data."""
+        return self.path / "profile" / "profile.json"
+
+    @property
+    def profile_script(self) -> Path:
+        """The script that made the profile."""
+        return self.path / "profile" / "solution.py"
+
+    @property
+    def insight(self) -> Path:
+        """What a model made of the task."""
+        return self.path / "profile" / "insight.json"
+
+    @property
+    def start(self) -> Path:
+        """The script that a person handed in."""
+        return self.path / "start.py"
+
+    @property
+    def review(self) -> Path:
+        """The ranked instructions, for a person to change."""
+        return self.path / "review.yaml"
+
+    @property
+    def llm(self) -> Path:
+        """Every exchange with a model."""
+        return self.path / "llm"
 
     @property
     def solution(self) -> Path:
@@ -143,14 +110,3 @@ class RunFolder:
             raise TaskError(f"{self.path} is not a run folder (it has no task.json): name one under runs/.") from None
         except (ValueError, KeyError, TypeError) as fault:
             raise TaskError(f"{self.record} cannot be read ({fault}): start the task anew.") from None
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write so that a reader, also after a crash, sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

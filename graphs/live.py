@@ -8,13 +8,27 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
+from langgraph.config import get_stream_writer
+from pydantic import TypeAdapter
+
+from agents.brief import Brief, Insight
+from agents.describe import load_profile
 from grading.base import Delivery, Grade, Standings, Task, TaskError, View
 from grading.grader import Grader
-from graphs.folder import RunFolder, Settings, write_atomically
+from grading.task import TaskSpec
+from graphs.folder import RunFolder
+from graphs.knowledge import VIEW_SHARE
+from graphs.recorded import RecordedSandbox
+from graphs.settings import Settings
+from models.base import Mind
+from models.gate import Gate
+from models.records import Records, totals
+from models.setup import load_models
 from sandbox.base import Mount, Sandbox, SandboxClosed
 from sandbox.docker_sandbox import DockerSandbox
+from sandbox.files import write_atomically
 from sandbox.image import ensure_image
 
 
@@ -66,6 +80,9 @@ class Live:
     """The user's data folder."""
     sandbox: Sandbox
     grader: Grading
+    mind: Mind
+    records: Records
+    """What was asked of models."""
     stack: ExitStack = field(default_factory=ExitStack)
     best: threading.Lock = field(default_factory=threading.Lock)
     """Held while the best submission is being replaced."""
@@ -82,6 +99,21 @@ class Live:
         seconds, self.since = now - self.since, now
         return seconds
 
+    def brief(self, facts: Task, seconds: float) -> Brief:
+        """What prompts say of the task; an answer may take `seconds`."""
+        try:
+            insight = _INSIGHT.validate_json(self.folder.insight.read_bytes())
+        except FileNotFoundError:
+            insight = None
+        limits, script = self.settings.limits(), self.settings.script_seconds * (VIEW_SHARE if facts.views else 1.0)
+        return Brief(facts, load_profile(self.folder.profile), limits, script, insight, seconds)
+
+    def spent_on(self, attempt: str) -> tuple[int, float]:
+        """Tokens and USD of all calls for an attempt."""
+        sums = totals([record for record in self.records.all() if record.key.startswith(f"{attempt}/")])
+        whole = sums.get("all", {"prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0})
+        return whole["prompt_tokens"] + whole["completion_tokens"], whole["usd"]
+
     def mounts(self, view: int, shared: list[str]) -> list[Mount]:
         """A view's files, and the files and folders that all views share, as a script sees them."""
         own = [Mount(self.folder.view(view).resolve(), "/work/data")]
@@ -92,12 +124,14 @@ class Live:
         write_atomically(self.folder.submission, submission.read_bytes())
 
     def close(self) -> None:
-        """Stop what runs and free everything."""
+        """Stop what runs and what is asked, and free everything."""
+        self.mind.close()
         self.sandbox.close()
         self.grader.close()
         self.stack.close()
 
 
+_INSIGHT = TypeAdapter(Insight)
 _open: dict[str, Live] = {}
 _stopped: set[str] = set()
 _lock = threading.RLock()
@@ -141,10 +175,27 @@ def _open_run(folder: RunFolder) -> Live:
     spec, settings = folder.load()
     with ExitStack() as stack:
         stack.enter_context(_own(folder))
+        records = Records(folder.llm)
+        mind = _mind(spec, settings, records)
+        stack.callback(mind.close)
         image = spec.image or ensure_image()
-        sandbox = stack.enter_context(DockerSandbox(image))
+        if settings.replay and settings.replay_executions:
+            sandbox: Sandbox = RecordedSandbox(RunFolder(Path(settings.replay)))
+        else:
+            sandbox = stack.enter_context(DockerSandbox(image))
         grader = stack.enter_context(Grader(spec, folder.path, image, settings.seed))
-        return Live(folder, settings, spec.data, sandbox, grader, stack.pop_all())
+        return Live(folder, settings, spec.data, sandbox, grader, mind, records, stack.pop_all())
+
+
+def _mind(spec: TaskSpec, settings: Settings, records: Records) -> Gate:
+    minds = {} if settings.replay else load_models(settings.models, spec.prices, settings.usd)
+    replay = Records(RunFolder(Path(settings.replay)).llm) if settings.replay else None
+    return Gate(settings.models, minds, records, _say, settings.privacy, settings.usd, replay, settings.replay_reworded)
+
+
+def _say(event: dict[str, Any]) -> None:
+    """Models are asked by nodes, whose events go to whoever watches the run."""
+    get_stream_writer()(event)
 
 
 def _own(folder: RunFolder) -> IO[str]:

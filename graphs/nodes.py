@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+import json
+from dataclasses import asdict, replace
 from typing import Any
 
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
-from langgraph.types import Send
+from langgraph.types import Send, interrupt
 
-from agents.describe import describe
-from agents.propose import propose
-from grading.base import FULL_VIEW, Standings
-from grading.task import load_spec
+from agents.brief import Insight
+from agents.critique import critique
+from agents.describe import describe, profile_json
+from agents.insight import find_insight
+from agents.propose import LLM, ideas, propose
+from agents.review import apply_review, review_entries
+from grading.base import FULL_VIEW, Standings, Task
 from graphs.context import Context
 from graphs.finish import conclude
-from graphs.folder import RunFolder, settle
+from graphs.knowledge import Knowledge, winner
 from graphs.live import Live, close, live
-from graphs.plan import Knowledge, decide, winner
-from graphs.state import AttemptState, InputState, State
+from graphs.making import START
+from graphs.plan import decide
+from graphs.prepare import prepare
+from graphs.rivals import earlier_changes, readable_scripts, rivals
+from graphs.state import Assignment, AttemptState, InputState, State
+from models.base import NoAnswer, Role
 from ranker.prior import PriorRanker
+from recipes.base import Instruction
+from recipes.render import render
+from sandbox.files import write_atomically
 
 PROFILE_SECONDS = 120.0
 """The profile reads each file once; minutes mean that something is wrong."""
+EARLY_SHARE = 0.15
+"""Describe, propose and critique may each wait for a model for this share of the run's time."""
+PLANNED: tuple[Role, ...] = ("write", "improve", "ensemble")
 NOTHING_YET = Standings([], None)
 Update = dict[str, Any]
 
 
-def prepare(task: str, run: str, context: Context) -> RunFolder:
-    """The run folder with its record; made from the task where there is none yet.
-
-    Raises: TaskError for a mistake in the task or its folder.
-    """
-    folder = RunFolder(Path(run))
-    if not folder.record.exists():
-        spec = load_spec(Path(task), {"metric": context.metric} if context.metric else {})
-        settings = settle(
-            spec,
-            attempts=context.attempts,
-            minutes=context.minutes,
-            first_valid=context.first_valid,
-            parallel=context.parallel,
-            seed=context.seed,
-        )
-        folder.create(spec, settings)
-    return folder
-
-
 def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
-    """What the task is: the grader's facts, and a profile of view 1 made in the sandbox."""
+    """What the task is: the grader's facts, a profile of view 1 made in the sandbox, and what a model makes of it."""
     run = state.get("run") or f"runs/{get_config()['configurable']['thread_id']}"
     prepare(state["task"], run, runtime.context)
     things = live(run)
@@ -58,19 +51,55 @@ def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
     things.grader.make_view(view)
     mounts = things.mounts(view, facts.shared)
     settings = things.settings
-    description = describe(things.sandbox, facts, mounts, settings.limits(), PROFILE_SECONDS, settings.seed)
+    profile = describe(things.sandbox, facts, mounts, settings.limits(), PROFILE_SECONDS, settings.seed)
+    write_atomically(things.folder.profile, profile_json(profile))
+    write_atomically(things.folder.profile_script, render("profile", facts).encode())
     empty = {"attempts": {}, "runs": {}, "standings": NOTHING_YET, "spent": 0.0}
-    return {"run": run, "facts": facts, "description": description} | empty
+    found = {"run": run, "facts": facts, "description": profile.description, "insight": _insight(things, facts)}
+    return found | empty
 
 
 def propose_node(state: State) -> Update:
-    """The pool of instructions."""
-    return {"pool": propose(state["facts"], state["description"])}
+    """The pool of instructions: the recipes', the user's own script, and what a model adds."""
+    things = live(state["run"])
+    pool = propose(state["facts"], state["description"])
+    if things.folder.start.exists():
+        text = "as in the script that was handed in"
+        pool.append(Instruction(START, "Your own script", text, text, text, source=START))
+    if things.mind.awake("propose"):
+        try:
+            pool += ideas(things.mind, things.brief(state["facts"], early_seconds(things)), pool)
+        except NoAnswer:
+            pass  # the gate has said so
+    return {"pool": pool}
+
+
+def critique_node(state: State) -> Update:
+    """A model's instructions, with their flaws mended."""
+    things, pool = live(state["run"]), state["pool"]
+    written = [instruction for instruction in pool if instruction.source == LLM]
+    if not written or not things.mind.awake("critique"):
+        return {"pool": pool}
+    try:
+        written = critique(things.mind, things.brief(state["facts"], early_seconds(things)), written)
+    except NoAnswer:
+        return {"pool": pool}
+    better = {instruction.id: instruction for instruction in written}
+    return {"pool": [better.get(instruction.id, instruction) for instruction in pool]}
 
 
 def rank_node(state: State) -> Update:
     """The pool in the order in which it is worth trying."""
     return {"ranking": PriorRanker().rank(state["description"], state["pool"])}
+
+
+def review_node(state: State) -> Update:
+    """Where the user asked for it, stop until a person has seen the ranked instructions and says which to try."""
+    if not live(state["run"]).settings.review:
+        return {}
+    answer = interrupt({"instructions": review_entries(state["pool"], state["ranking"])})
+    pool, ranking = apply_review(answer, state["pool"], state["ranking"])
+    return {"pool": pool, "ranking": ranking}
 
 
 def plan_node(state: State) -> Update:
@@ -79,7 +108,9 @@ def plan_node(state: State) -> Update:
     runs = graded_runs(state)
     standings = things.grader.standings(runs) if runs else NOTHING_YET
     spent = state["spent"] + things.lap()
-    known = replace(Knowledge.of(state), standings=standings, spent=spent)
+    awake = frozenset(role for role in PLANNED if things.mind.awake(role))
+    pace = things.mind.pace()
+    known = replace(Knowledge.of(state), standings=standings, spent=spent, awake=awake, pace=pace)
     best = winner(known)
     if runs and best != leading(state):
         _put_best(things, best, runs)
@@ -98,20 +129,47 @@ def to_attempts(state: State) -> list[Send] | str:
     decision = state["decision"]
     if not decision.assignments:
         return "finish"
-    instructions = {instruction.id: instruction for instruction in state["pool"]}
-    sends = []
-    for assignment in decision.assignments:
-        payload: AttemptState = {
-            "run": state["run"],
-            "facts": state["facts"],
-            "assignment": assignment,
-            "instruction": instructions[assignment.instruction],
-        }
-        if not assignment.draft:
-            attempt = state["attempts"][assignment.attempt]
-            payload |= {"tries": attempt.tries, "script": attempt.script}
-        sends.append(Send("attempt", payload))
-    return sends
+    return [Send("attempt", _payload(state, assignment)) for assignment in decision.assignments]
+
+
+def _payload(state: State, assignment: Assignment) -> AttemptState:
+    """What a branch needs to know; small, since every checkpoint holds it."""
+    payload: AttemptState = {"run": state["run"], "facts": state["facts"], "assignment": assignment}
+    if not assignment.draft:
+        attempt = state["attempts"][assignment.attempt]
+        return payload | {"tries": attempt.tries, "script": attempt.script}
+    payload |= {"instruction": _instruction(state, assignment)}
+    if assignment.kind == "draft":
+        return payload
+    earlier = earlier_changes(state, assignment.parents[0]) if assignment.kind == "improve" else []
+    return payload | {"rivals": rivals(state), "scripts": readable_scripts(state), "earlier": earlier}
+
+
+def _instruction(state: State, assignment: Assignment) -> Instruction:
+    """The ranked one, or what stands for one where an attempt is made from others."""
+    for instruction in state["pool"]:
+        if instruction.id == assignment.instruction:
+            return instruction
+    title = f"{assignment.kind.capitalize()} {' + '.join(assignment.parents)}"
+    as_parents = "as in what it is made from"
+    source = f"{assignment.kind}:{'+'.join(assignment.parents)}"
+    return Instruction(assignment.instruction, title, as_parents, as_parents, as_parents, source=source)
+
+
+def early_seconds(things: Live) -> float:
+    """What one answer may take before anything is tried."""
+    return EARLY_SHARE * things.settings.minutes * 60
+
+
+def _insight(things: Live, facts: Task) -> Insight | None:
+    if not things.mind.awake("describe"):
+        return None
+    try:
+        insight = find_insight(things.mind, things.brief(facts, early_seconds(things)))
+    except NoAnswer:
+        return None
+    write_atomically(things.folder.insight, json.dumps(asdict(insight)).encode())
+    return insight
 
 
 def graded_runs(state: State) -> dict[str, dict[int, str]]:

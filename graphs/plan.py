@@ -1,71 +1,50 @@
 """The search policy: what to run next. One pure function of what is known and what budget is left.
 
 Order of things: draft the best-ranked instructions; give further views to those within noise of the leader
-(racing: time goes where the doubt is); refit the winner, or the members of the winning blend, on all rows; finish.
-Time for the refit is kept back from the start, estimated from measured times.
+(racing: time goes where the doubt is); with a model, improve the best of what it wrote and combine the best few;
+refit the winner, or the members of the winning blend, on all rows; finish. Time for the refit is kept back from the
+start, estimated from measured times.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import ceil
-from statistics import median
 
-from grading.base import AUDIT_VIEW, FULL_VIEW, Standings, Task
-from graphs.state import Assignment, Attempt, Decision, Run, State
-from ranker.base import Ranked
+from agents.write import RECIPE
+from grading.base import AUDIT_VIEW, FULL_VIEW
+from graphs.knowledge import (
+    CLOSING_SECONDS,
+    RACERS,
+    VIEW_SHARE,
+    Budget,
+    Knowledge,
+    asking,
+    draft_seconds,
+    expected_seconds,
+    fits,
+    left,
+    reserve,
+    view_limit,
+    winner,
+)
+from graphs.state import Assignment, Decision, Kind
 
-RACERS = 3
-"""At most so many attempts race for further views, the leader among them."""
 NOISE = 2.0
 """An attempt races on while it is behind by at most so many paired standard errors (about 95 %)."""
-REFIT_GROWTH = 1.5
-"""A refit sees all rows, a view about 72 % of them; fits grow a little faster than their rows."""
-CLOSING_SECONDS = 8.0
-"""Kept back for blending, checking and the report."""
-VIEW_SHARE = 0.6
-"""Share of a script's time limit that a run on a view gets, so that the refit has room."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a run may use."""
-
-    attempts: int
-    seconds: float
-    first_valid: bool
-    """Stop at the first valid submission."""
-    parallel: int
-    """Scripts that run side by side."""
-    script_seconds: float
-    """Time limit of one script on all rows."""
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What the run has found out so far."""
-
-    facts: Task
-    ranking: list[Ranked]
-    attempts: dict[str, Attempt]
-    runs: dict[str, Run]
-    standings: Standings
-    spent: float
-    """Seconds of work so far."""
-
-    @classmethod
-    def of(cls, state: State) -> Knowledge:
-        """What the state holds of it."""
-        return cls(
-            state["facts"], state["ranking"], state["attempts"], state["runs"], state["standings"], state["spent"]
-        )
+DRAFT_SHARE = 2 / 3
+"""Share of the attempts that are drafts where a model can improve them; the rest are improvements."""
+MEMBERS = 3
+"""So many of the best are combined."""
+ASK_SHARE = 0.5
+"""An answer may take at most this share of the time that is left for attempts."""
 
 
 def decide(known: Knowledge, budget: Budget) -> Decision:
     """The next batch of assignments, or "finish"."""
     refitting = any(run.view == FULL_VIEW for run in known.runs.values()) and known.facts.views > 0
     if not refitting:
-        for step in (draft, race):
+        for step in (draft, race, improve, draft_the_rest):
             decision = step(known, budget)
             if decision.assignments:
                 return decision
@@ -73,26 +52,84 @@ def decide(known: Knowledge, budget: Budget) -> Decision:
 
 
 def draft(known: Knowledge, budget: Budget) -> Decision:
+    """The next-ranked instructions; where a model can improve them, attempts are kept back for that."""
+    keeps = known.asks("improve") and known.facts.views > 0
+    limit = max(2, ceil(DRAFT_SHARE * budget.attempts)) if keeps else budget.attempts
+    return _draft(known, budget, limit)
+
+
+def draft_the_rest(known: Knowledge, budget: Budget) -> Decision:
+    """Attempts that were kept back for improvements and are not needed for them go to instructions."""
+    return _draft(known, budget, budget.attempts)
+
+
+def _draft(known: Knowledge, budget: Budget, limit: int) -> Decision:
     """The next-ranked instructions: at first as many as run side by side, then all that surely fit.
 
     So the best-ranked one is always among the first to run.
     """
-    tried = {attempt.instruction for attempt in known.attempts.values()}
-    waiting = [ranked.instruction for ranked in known.ranking if ranked.instruction not in tried]
-    room = min(budget.attempts - len(known.attempts), len(waiting))
+    waiting = waiting_instructions(known)
+    room = min(known.room(budget) - (budget.attempts - limit), len(waiting))
     one_will_do = budget.first_valid or known.facts.views == 0
     enough = bool(winner(known)) and one_will_do
-    if room <= 0 or enough or not fits(known, budget, 1, expected_seconds(known, budget)):
+    if room <= 0 or enough or not fits(known, budget, 1, draft_seconds(known, budget, waiting[:1])):
         return Decision("draft", "no further draft")
-    limit = budget.script_seconds * (VIEW_SHARE if known.facts.views else 1.0)
     count = 1 if one_will_do else min(room, budget.parallel)
-    while winner(known) and not one_will_do and count < room and fits(known, budget, count + 1, limit):
+    while winner(known) and not one_will_do and count < room:
+        if not fits(known, budget, count + 1, view_limit(known, budget) + asking(known, waiting[: count + 1])):
+            break
         count += 1
-    view = 1 if known.facts.views else FULL_VIEW
-    first = len(known.attempts) + 1
-    seconds = max(1.0, min(limit, left(known, budget)))
-    chosen = [Assignment(f"{first + place:04d}", waiting[place], view, True, seconds) for place in range(count)]
+    chosen = [new_attempt(known, budget, place, waiting[place]) for place in range(count)]
     return Decision("draft", f"draft the next {count} of {len(waiting)} ranked instructions", chosen)
+
+
+def waiting_instructions(known: Knowledge) -> list[str]:
+    """Ranked instructions that are not tried yet and can be written."""
+    tried = {attempt.instruction for attempt in known.attempts.values()}
+    closed = frozenset() if known.asks("write") else known.unwritten
+    return [r.instruction for r in known.ranking if r.instruction not in tried and r.instruction not in closed]
+
+
+def new_attempt(
+    known: Knowledge,
+    budget: Budget,
+    place: int,
+    instruction: str = "",
+    kind: Kind = "draft",
+    parents: Sequence[str] = (),
+) -> Assignment:
+    """The attempt that stands at `place` (from 0) in the next batch, on the first view."""
+    name = f"{len(known.attempts) + place + 1:04d}"
+    spare = left(known, budget) - reserve(known, budget)
+    return Assignment(
+        name,
+        instruction or f"{kind}-{name}",
+        view=1 if known.facts.views else FULL_VIEW,
+        draft=True,
+        seconds=max(1.0, min(view_limit(known, budget), left(known, budget))),
+        kind=kind,
+        parents=list(parents),
+        ask_seconds=max(1.0, ASK_SHARE * spare),
+    )
+
+
+def improve(known: Knowledge, budget: Budget) -> Decision:
+    """One change to each of the best that a model or a person wrote; the last attempt combines the best few."""
+    room = known.room(budget)
+    seconds = expected_seconds(known, budget) + known.pace
+    if budget.first_valid or room <= 0 or not known.facts.views or not fits(known, budget, 1, seconds):
+        return Decision("improve", "no further improvement")
+    ranked = [next(iter(standing.members)) for standing in known.standings.attempts]
+    readable = [attempt for attempt in ranked if not known.attempts[attempt].source.startswith(RECIPE)]
+    made = [attempt for attempt in known.attempts.values() if attempt.kind == "ensemble"]
+    wanted: list[tuple[Kind, list[str]]] = []
+    if known.asks("improve"):
+        wanted = [("improve", [attempt]) for attempt in readable][: min(room, budget.parallel)]
+    if known.asks("ensemble") and readable and len(ranked) > 1 and not made and room <= budget.parallel:
+        wanted = [*wanted[: room - 1], ("ensemble", ranked[:MEMBERS])]
+    chosen = [new_attempt(known, budget, place, "", kind, who) for place, (kind, who) in enumerate(wanted)]
+    said = ", ".join(f"{kind} {' + '.join(who)}" for kind, who in wanted)
+    return Decision("improve", said or "nothing that can be improved", chosen)
 
 
 def race(known: Knowledge, budget: Budget) -> Decision:
@@ -130,54 +167,3 @@ def refit(known: Knowledge, budget: Budget) -> Decision:
         return Decision("finish", "no time for a refit on all rows: the graded predictions stand")
     chosen = [Assignment(member, known.attempts[member].instruction, view, False, seconds) for member, view in missing]
     return Decision("refit", f"refit {len(members)} script(s) on all rows", chosen)
-
-
-def winner(known: Knowledge) -> dict[str, float]:
-    """Members and weights of the best candidate; empty where nothing valid is there yet.
-
-    A blend is only offered where its gain is clear. Among attempts the one-standard-error rule holds (Breiman et al.,
-    Classification and Regression Trees, 1984): of those level with the leader the best-ranked is
-    taken, not the luckiest.
-    """
-    if known.standings.blend:
-        return known.standings.blend.members
-    if known.standings.attempts:
-        level = [standing for standing in known.standings.attempts if 0 <= standing.behind <= standing.behind_error]
-        return min((standing.members for standing in level), key=min)
-    valid = [run.attempt for run in known.runs.values() if run.view == FULL_VIEW and run.predictions]
-    return {min(valid): 1.0} if valid else {}
-
-
-def left(known: Knowledge, budget: Budget) -> float:
-    """Seconds of the budget that are left."""
-    return budget.seconds - known.spent
-
-
-def fits(known: Knowledge, budget: Budget, runs: int, seconds_each: float) -> bool:
-    """Whether `runs` of `seconds_each` leave time for the refit; while nothing is valid yet, any time left will do."""
-    if not winner(known):
-        return left(known, budget) > CLOSING_SECONDS and (
-            runs <= budget.parallel or waves_fit(known, budget, runs, seconds_each)
-        )
-    return waves_fit(known, budget, runs, seconds_each)
-
-
-def waves_fit(known: Knowledge, budget: Budget, runs: int, seconds_each: float) -> bool:
-    """Whether `runs` of `seconds_each`, side by side, end before the time kept back for the refit begins."""
-    return ceil(runs / budget.parallel) * seconds_each + reserve(known, budget) < left(known, budget)
-
-
-def expected_seconds(known: Knowledge, budget: Budget) -> float:
-    """What one more run on a view is likely to take: the median so far, or half of what it may take."""
-    seen = [run.seconds for run in known.runs.values() if run.view not in (FULL_VIEW, AUDIT_VIEW)]
-    limit = budget.script_seconds * VIEW_SHARE
-    return min(limit, 1.2 * median(seen)) if seen else 0.5 * limit
-
-
-def reserve(known: Knowledge, budget: Budget) -> float:
-    """Seconds kept back for the refit and for closing."""
-    if not known.facts.views:
-        return CLOSING_SECONDS
-    per_view = 2 if known.facts.split == "time" else 1
-    waves = ceil(per_view * max(1, min(RACERS, len(known.standings.attempts))) / budget.parallel)
-    return waves * min(budget.script_seconds, REFIT_GROWTH * expected_seconds(known, budget)) + CLOSING_SECONDS

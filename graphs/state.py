@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict, TypeVar
 
+from agents.brief import Insight
+from agents.standing import Rival
 from grading.base import Delivery, Standings, Task
 from ranker.base import Ranked
 from recipes.base import Description, Instruction
 from sandbox.base import Status
 
 T = TypeVar("T")
-Phase = Literal["draft", "race", "refit", "finish"]
+Phase = Literal["draft", "race", "improve", "refit", "finish"]
+Kind = Literal["draft", "improve", "ensemble"]
+"""How an attempt's script comes to be: from an instruction, from one attempt's script, from several."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Assignment:
     """True where the script is still to be written; then failures are repaired."""
     seconds: float
     """Wall clock that each run of the script may take."""
+    kind: Kind = "draft"
+    parents: list[str] = field(default_factory=list)
+    """The attempts that it is made from, the best first."""
+    ask_seconds: float = 0.0
+    """What each answer of a model may take."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +47,32 @@ class Attempt:
     """One instruction turned into a script, in up to three tries."""
 
     id: str
-    kind: Literal["draft"]
+    kind: Kind
     instruction: str
     title: str
     source: str
     tries: int
-    status: Status | Literal["invalid"]
-    """How the last try ended; "invalid" where it ran and its submission has faults."""
+    status: Status | Literal["invalid", "unwritten", "unanswered"]
+    """How the last try ended; "invalid" where it ran and its submission has faults, "unwritten" where no answer of the
+    model was a script, "unanswered" where no answer came at all (which counts as no attempt)."""
     script: str
-    """The last try's script, relative to the run folder."""
+    """The last try's script, relative to the run folder; "" where there is none."""
     faults: list[str] = field(default_factory=list)
     """Why the last try does not count: the error, or what is wrong with its submission."""
     seconds: float = 0.0
     """Wall clock of all its tries on the first view."""
+    parents: list[str] = field(default_factory=list)
+    """The attempts that it was made from."""
+    change: str = ""
+    """What the last improvement or repair changed, in the model's words."""
+    tokens: int = 0
+    """Of all calls of models for it, prompts and answers."""
+    usd: float = 0.0
+
+    @property
+    def by_model(self) -> bool:
+        """Whether a model wrote it, so that it must be clearly better to be taken."""
+        return self.source == "llm" or self.kind != "draft"
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,8 @@ class State(InputState):
     """describe"""
     description: Description
     """describe"""
+    insight: Insight | None
+    """describe: what a model makes of the task"""
     pool: list[Instruction]
     """propose"""
     ranking: list[Ranked]
@@ -139,9 +163,21 @@ class AttemptState(TypedDict, total=False):
     instruction: Instruction
     tries: int
     given_up: bool
+    """There is no further script to try"""
+    lost: bool
+    """because no model answered."""
     script: str
     last: Run
     faults: list[str]
     seconds: float
+    rivals: list[Rival]
+    """improve, ensemble: the attempts so far, the best first; without their scripts"""
+    scripts: dict[str, str]
+    """improve, ensemble: attempt -> script, relative to the run folder, of those that a model or a person wrote"""
+    earlier: list[str]
+    """improve: what was changed before, and what came of it"""
+    change: str
+    tried: list[str]
+    """repair: what earlier repairs changed, and how those ended"""
     attempts: Annotated[dict[str, Attempt], merge]
     runs: Annotated[dict[str, Run], merge]

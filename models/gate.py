@@ -65,6 +65,7 @@ class Gate:
         """See models.base.Mind."""
         record = self._begin(question)
         began = time.monotonic()
+        self._tell(self.minds.get(record.model))
         self.say({"event": "asking", "key": question.key, "model": record.model})
         try:
             value = self._fitting(question, record, began + question.seconds)
@@ -162,9 +163,7 @@ class Gate:
         if known:
             return known
         if self.replay is None:
-            loaded = self.minds[record.model]
-            self._tell(loaded)
-            return self.caller.reply(loaded, record, call, end - time.monotonic())
+            return self.caller.reply(self.minds[record.model], record, call, end - time.monotonic())
         exchange = recall(self.replay, record.key, call.messages, len(record.exchanges) if self.reworded else None)
         record.exchanges.append(exchange)
         self.records.keep(record)
@@ -172,9 +171,9 @@ class Gate:
             raise Trouble(exchange.trouble or "bad", exchange.why or "")
         return exchange.reply
 
-    def _tell(self, loaded: Loaded) -> None:
+    def _tell(self, loaded: Loaded | None) -> None:
         """Say once, before the first call, what leaves for whom."""
-        if loaded.where not in self._told:
+        if loaded and loaded.where not in self._told:
             self._told.add(loaded.where)
             self.say({"event": "leaves", "where": loaded.where, "level": self.level})
 

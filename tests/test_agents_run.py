@@ -66,7 +66,7 @@ def test_a_mistake_in_the_task_is_one_sentence(tmp_path: Path, text: str, wanted
         ([], "--resume"),
         (["nowhere.yaml"], "nowhere.yaml"),
         (["--resume", "nowhere"], "not a run folder"),
-        (["examples", "--model", "openai:x"], "--model"),
+        (["examples/co2", "--model", "gpt-5"], "--model gpt-5: is no model"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str) -> None:

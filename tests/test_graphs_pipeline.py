@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from agents.describe import load_profile
 from agents.drive import solve
 from grading.base import Task
 from graphs import live
 from graphs.context import Context
 from graphs.folder import RunFolder
 from graphs.live import Live
-from graphs.nodes import prepare
 from graphs.pipeline import builder
+from graphs.prepare import prepare
+from models.records import Records
 from sandbox.base import ExecutionResult, SandboxError, SandboxLost
-from tests.fakes import SUBMISSION, ScriptedGrader, ScriptedSandbox, a_task, failed, ok
+from tests.fakes import SUBMISSION, ScriptedGrader, ScriptedMind, ScriptedSandbox, a_profile, a_task, failed, ok
 
 CONFIG = {"configurable": {"thread_id": "run"}, "max_concurrency": 1}
 
@@ -27,23 +29,31 @@ class Stage:
     """A run folder with scripted things behind it."""
 
     def __init__(
-        self, root: Path, results: list[ExecutionResult | SandboxError], values: dict[str, float], **task: Any
+        self,
+        root: Path,
+        results: list[ExecutionResult | SandboxError],
+        values: dict[str, float],
+        mind: ScriptedMind | None = None,
+        **task: Any,
     ):
         data = root / "data"
-        data.mkdir(exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True)
         self.run = str(root / "run")
         self.task = str(data)
-        context = Context(metric="rmse", attempts=task.pop("attempts", 2), minutes=10, parallel=1)
+        asked = {name: task.pop(name) for name in ("start", "review") if name in task}
+        context = Context(metric="rmse", attempts=task.pop("attempts", 2), minutes=10, parallel=1, **asked)
         self.context = context
         folder = prepare(self.task, self.run, context)
         self.sandbox = ScriptedSandbox(results)
+        self.mind = mind or ScriptedMind({})
         self.grader = ScriptedGrader(folder.path, a_task(**task), values)
         self.folder = folder
         self.open()
 
     def open(self) -> None:
         spec, settings = self.folder.load()
-        live.use(self.run, Live(self.folder, settings, spec.data, self.sandbox, self.grader))
+        records = Records(self.folder.llm)
+        live.use(self.run, Live(self.folder, settings, spec.data, self.sandbox, self.grader, self.mind, records))
 
     def go(self, given: bool = True) -> dict[str, Any]:
         with SqliteSaver.from_conn_string(str(self.folder.checkpoints)) as saver:
@@ -130,6 +140,16 @@ def test_what_the_state_holds_comes_back_from_a_checkpoint_as_it_went_in(tmp_pat
     assert {type(value).__name__ for value in values["attempts"].values()} == {"Attempt"}
     assert values["decision"].phase == "finish"
     assert values["standings"].attempts[0].members == {"0002": 1.0}
+
+
+def test_the_whole_profile_is_in_the_run_folder_and_not_in_the_state(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok(), ok(), ok()], {"0001": 2.0, "0002": 1.0})
+    stage.go()
+    assert load_profile(stage.folder.profile) == a_profile()
+    with SqliteSaver.from_conn_string(str(stage.folder.checkpoints)) as saver:
+        values = builder.compile(checkpointer=saver).get_state(CONFIG).values  # type: ignore[arg-type]
+    assert values["description"] == a_profile().description
+    assert a_profile() not in values.values()
 
 
 def test_the_command_line_drives_one_script_at_a_time(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grading.base import AUDIT_VIEW, FULL_VIEW, Standings
-from graphs.plan import Budget, Knowledge, decide, winner
+from graphs.knowledge import Budget, Knowledge, winner
+from graphs.plan import decide
 from graphs.state import Attempt, Run
 from ranker.base import Ranked
 from tests.fakes import a_task, standing

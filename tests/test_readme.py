@@ -13,6 +13,7 @@ README = ROOT / "README.md"
 FOLDERS = {
     "agents": "ROLES and ENTRIES",
     "graphs": "ORDER: the LangGraph state machine",
+    "models": "MINDS: chat models through LangChain, behind one gate",
     "ranker": "LEARNING: the order in which instructions are tried",
     "recipes": "FLOOR: scripts that need no model",
     "recipes/parts": "what recipes share; copied into each script that is delivered",

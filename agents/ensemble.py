@@ -1,0 +1,43 @@
+"""ensemble: one script that combines the best few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.brief import PLAN_CHARACTERS, Brief, shown
+from agents.scripts import Draft, whole_script
+from agents.standing import Rival, scores_text
+from agents.write import SCRIPT_TOKENS
+from models.base import Data, Mind, Question
+
+BEST = 3
+"""So many of the best are shown, and the scripts of those that a model or a person wrote."""
+MEMBER_CHARACTERS = 7_000
+
+
+def ensemble(mind: Mind, brief: Brief, rivals: Sequence[Rival], attempt: str) -> Draft:
+    """A script that combines the best of `rivals` (best first).
+
+    Raises: NoAnswer, ReplayDiffers.
+    """
+    best = rivals[:BEST]
+    variables = brief.about() | brief.contract() | {
+        "metric": brief.task.metric,
+        "direction": brief.task.direction,
+        "scores": scores_text(best),
+        "plans": [Data(f"{rival.id}: {rival.plan}", keep=PLAN_CHARACTERS) for rival in best],
+        "scripts": [shown(f"# script of {r.id}\n{r.code}", keep=MEMBER_CHARACTERS) for r in best if r.code],
+        "seconds": f"{brief.script_seconds:.0f} seconds",
+    }  # fmt: skip
+    read = whole_script(brief.profile.modules)
+    return mind.ask(
+        Question(
+            f"{attempt}/ensemble",
+            "ensemble",
+            "ensemble",
+            variables,
+            read,
+            max_tokens=SCRIPT_TOKENS,
+            seconds=brief.seconds,
+        )
+    )

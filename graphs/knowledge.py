@@ -1,0 +1,148 @@
+"""What the search policy knows of a run, which candidate is the best, and what still fits into the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import median
+
+from agents.propose import LLM
+from grading.base import AUDIT_VIEW, FULL_VIEW, Standings, Task
+from graphs.state import Attempt, Run, State
+from models.base import Role
+from ranker.base import Ranked
+
+RACERS = 3
+"""At most so many attempts race for further views, the leader among them."""
+REFIT_GROWTH = 1.5
+"""A refit sees all rows, a view about 72 % of them; fits grow a little faster than their rows."""
+CLOSING_SECONDS = 8.0
+"""Kept back for blending, checking and the report."""
+VIEW_SHARE = 0.6
+"""Share of a script's time limit that a run on a view gets, so that the refit has room."""
+PATIENCE = 3
+"""After so many attempts without any answer no model is asked again."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may use."""
+
+    attempts: int
+    seconds: float
+    first_valid: bool
+    """Stop at the first valid submission."""
+    parallel: int
+    """Scripts that run side by side."""
+    script_seconds: float
+    """Time limit of one script on all rows."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What the run has found out so far."""
+
+    facts: Task
+    ranking: list[Ranked]
+    attempts: dict[str, Attempt]
+    runs: dict[str, Run]
+    standings: Standings
+    spent: float
+    """Seconds of work so far."""
+    unwritten: frozenset[str] = frozenset()
+    """Instructions that take a model to write."""
+    awake: frozenset[str] = frozenset()
+    """Roles whose model answers."""
+    pace: float = 0.0
+    """Seconds that an answer takes."""
+
+    @classmethod
+    def of(cls, state: State) -> Knowledge:
+        """What the state holds of it; nothing of models."""
+        unwritten = frozenset(instruction.id for instruction in state["pool"] if instruction.source == LLM)
+        return cls(
+            state["facts"],
+            state["ranking"],
+            state["attempts"],
+            state["runs"],
+            state["standings"],
+            state["spent"],
+            unwritten,
+        )
+
+    def asks(self, role: Role) -> bool:
+        """Whether a model can be asked: it answers, and not too many attempts were lost for want of an answer."""
+        lost = [attempt for attempt in self.attempts.values() if attempt.status == "unanswered"]
+        return role in self.awake and len(lost) < PATIENCE
+
+    def room(self, budget: Budget) -> int:
+        """Attempts that are left; those that never had an answer do not count."""
+        return budget.attempts - sum(attempt.status != "unanswered" for attempt in self.attempts.values())
+
+
+def winner(known: Knowledge) -> dict[str, float]:
+    """Members and weights of the best candidate; empty where nothing valid is there yet.
+
+    A blend is only offered where its gain is clear. Among attempts the one-standard-error rule holds (Breiman et al.,
+    Classification and Regression Trees, 1984): of those level with the leader the best-ranked is
+    taken, not the luckiest; and what a model wrote only where no recipe or script of the user's is level with it.
+    """
+    if known.standings.blend:
+        return known.standings.blend.members
+    if known.standings.attempts:
+        level = [standing for standing in known.standings.attempts if 0 <= standing.behind <= standing.behind_error]
+        names = [next(iter(standing.members)) for standing in level]
+        return {min(names, key=lambda name: (known.attempts[name].by_model, name)): 1.0}
+    valid = [run.attempt for run in known.runs.values() if run.view == FULL_VIEW and run.predictions]
+    return {min(valid): 1.0} if valid else {}
+
+
+def left(known: Knowledge, budget: Budget) -> float:
+    """Seconds of the budget that are left."""
+    return budget.seconds - known.spent
+
+
+def fits(known: Knowledge, budget: Budget, runs: int, seconds_each: float) -> bool:
+    """Whether `runs` of `seconds_each` leave time for the refit; while nothing is valid yet, any time left will do."""
+    if not winner(known):
+        return left(known, budget) > CLOSING_SECONDS and (
+            runs <= budget.parallel or waves_fit(known, budget, runs, seconds_each)
+        )
+    return waves_fit(known, budget, runs, seconds_each)
+
+
+def waves_fit(known: Knowledge, budget: Budget, runs: int, seconds_each: float) -> bool:
+    """Whether `runs` of `seconds_each`, side by side, end before the time kept back for the refit begins."""
+    return ceil(runs / budget.parallel) * seconds_each + reserve(known, budget) < left(known, budget)
+
+
+def view_limit(known: Knowledge, budget: Budget) -> float:
+    """Seconds that one run of a new script may take."""
+    return budget.script_seconds * (VIEW_SHARE if known.facts.views else 1.0)
+
+
+def asking(known: Knowledge, instructions: Sequence[str]) -> float:
+    """Seconds until the scripts of `instructions` are written, side by side."""
+    return known.pace if known.unwritten.intersection(instructions) else 0.0
+
+
+def draft_seconds(known: Knowledge, budget: Budget, instructions: Sequence[str]) -> float:
+    """What writing and running the next draft is likely to take."""
+    return expected_seconds(known, budget) + asking(known, instructions)
+
+
+def expected_seconds(known: Knowledge, budget: Budget) -> float:
+    """What one more run on a view is likely to take: the median so far, or half of what it may take."""
+    seen = [run.seconds for run in known.runs.values() if run.view not in (FULL_VIEW, AUDIT_VIEW)]
+    limit = budget.script_seconds * VIEW_SHARE
+    return min(limit, 1.2 * median(seen)) if seen else 0.5 * limit
+
+
+def reserve(known: Knowledge, budget: Budget) -> float:
+    """Seconds kept back for the refit and for closing."""
+    if not known.facts.views:
+        return CLOSING_SECONDS
+    per_view = 2 if known.facts.split == "time" else 1
+    waves = ceil(per_view * max(1, min(RACERS, len(known.standings.attempts))) / budget.parallel)
+    return waves * min(budget.script_seconds, REFIT_GROWTH * expected_seconds(known, budget)) + CLOSING_SECONDS

@@ -1,0 +1,68 @@
+"""Makes the run folder: every mistake of the task, the call and the models is found before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from grading.base import TaskError
+from grading.task import TaskSpec, load_spec
+from graphs.context import Context
+from graphs.folder import RunFolder
+from graphs.settings import Settings, settle
+from models.names import parse_model
+from models.setup import load_models, role_models
+from recipes.render import parse
+from sandbox.files import write_atomically
+
+MAX_SCRIPT_BYTES = 1_000_000
+"""A larger script of the user's is none."""
+
+
+def prepare(task: str, run: str, context: Context) -> RunFolder:
+    """The run folder with its record; made from the task where there is none yet.
+
+    Raises: TaskError for a mistake in the task, its folder, a model, or a script that was handed in.
+    """
+    folder = RunFolder(Path(run))
+    if not folder.record.exists():
+        spec = load_spec(Path(task), {"metric": context.metric} if context.metric else {})
+        settings = _settings(spec, context)
+        start = _own_script(Path(context.start)) if context.start else None
+        if start:
+            write_atomically(folder.start, start.encode())
+        folder.create(spec, settings)
+    return folder
+
+
+def _settings(spec: TaskSpec, context: Context) -> Settings:
+    names = role_models(spec.models, context.model)
+    replayed = next((name for text in names.values() if (name := parse_model(text)).provider == "replay"), None)
+    if replayed:
+        source = RunFolder(Path(replayed.name))
+        before = source.load()[1]
+        if not before.models:
+            raise TaskError(f"--model {replayed.text}: that run asked no model, so there is nothing to replay.")
+        return replace(settle(spec, context, before.models, before), replay=str(source.path.resolve()))
+    if context.replay_executions or context.replay_reworded:
+        raise TaskError(
+            "--replay-executions and --replay-reworded go with --model replay:RUN; add it, or leave them out."
+        )
+    settings = settle(spec, context, names)
+    for loaded in load_models(names, spec.prices, settings.usd).values():
+        loaded.close()
+    return settings
+
+
+def _own_script(path: Path) -> str:
+    """The text of a script that the user hands in."""
+    try:
+        if path.stat().st_size > MAX_SCRIPT_BYTES:
+            raise TaskError(f"--start {path}: is larger than {MAX_SCRIPT_BYTES // 1000} kB; name a Python script.")
+        code = path.read_text(encoding="utf-8")
+        parse(code)
+    except (OSError, UnicodeDecodeError) as fault:
+        raise TaskError(f"--start {path}: cannot be read ({fault}); name a Python script.") from None
+    except (SyntaxError, ValueError) as fault:
+        raise TaskError(f"--start {path}: is no Python script ({fault}); mend it.") from None
+    return code

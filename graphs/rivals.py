@@ -1,0 +1,46 @@
+"""What an improvement needs to know of the attempts so far. Pure."""
+
+from __future__ import annotations
+
+from agents.brief import plan_text
+from agents.standing import Rival
+from agents.write import RECIPE
+from grading.base import Standing
+from graphs.state import Attempt, State
+
+MOST = 8
+"""Attempts that are shown, the best first, and changes, the last ones."""
+
+
+def rivals(state: State) -> list[Rival]:
+    """The attempts with a blind score, best first, without their scripts."""
+    plans = {instruction.id: plan_text(instruction) for instruction in state["pool"]}
+    return [
+        _rival(standing, state["attempts"][next(iter(standing.members))], plans)
+        for standing in state["standings"].attempts[:MOST]
+    ]
+
+
+def readable_scripts(state: State) -> dict[str, str]:
+    """Attempt -> script, of those that a model or a person wrote: short enough to be read by a model."""
+    return {a.id: a.script for a in state["attempts"].values() if a.script and not a.source.startswith(RECIPE)}
+
+
+def earlier_changes(state: State, parent: str) -> list[str]:
+    """What was changed in `parent` before, and what came of it, a line each."""
+    means = {next(iter(s.members)): s.score for s in state["standings"].attempts}
+    children = [a for a in state["attempts"].values() if a.kind == "improve" and a.parents == [parent]]
+    return [
+        f"{child.change or child.title}: "
+        + (f"blind score {means[child.id].mean:.5g}" if child.id in means else f"failed ({child.status})")
+        for child in children[-MOST:]
+        if child.status != "unanswered"
+    ]
+
+
+def _rival(standing: Standing, attempt: Attempt, plans: dict[str, str]) -> Rival:
+    score = standing.score
+    plan = plans.get(attempt.instruction) or f"{attempt.kind} of {', '.join(attempt.parents)}: {attempt.title}"
+    return Rival(
+        attempt.id, attempt.title, score.mean, score.error, len(standing.views), max(0.0, standing.behind), plan, None
+    )
