@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from grading.base import Task
 from models.base import Data, Level
@@ -13,6 +13,13 @@ DESCRIPTION_CHARACTERS = 4_000
 COLUMNS_CHARACTERS = 6_000
 ROWS_CHARACTERS = 1_500
 PLAN_CHARACTERS = 3_000
+_SPLITS = {
+    "row": "its rows are drawn at random, like those of train",
+    "group": "it holds whole groups of {column}, of which none is in train: validate on whole groups",
+    "block": "it holds whole blocks of time ({column}) between those of train: validate on whole blocks",
+    "time": "it lies after train in time ({column}): validate on the last part of train",
+}
+_OWN_SPLIT = "its owner says by code of their own how it differs from train"
 SCRIPT_CHARACTERS = 24_000
 """A longer script is shown without its middle."""
 
@@ -36,13 +43,18 @@ class Brief:
     script_seconds: float
     """What one run of a script may take."""
     insight: Insight | None = None
-    seconds: float = field(default=600.0)
+    metric_code: str | None = None
+    """The user's own metric, as Python."""
+    own_split: bool = False
+    """Whether the user cuts train by own code, so that nothing is known of how test differs."""
+    seconds: float = 600.0
     """What an answer may take."""
 
     def about(self) -> dict[str, object]:
         """The variables of _task.md.j2."""
         return {
-            "task": Data(facts_text(self.task)),
+            "task": Data(facts_text(self.task, self.own_split), keep=PLAN_CHARACTERS),
+            "metric_code": Data(self.metric_code, keep=PLAN_CHARACTERS) if self.metric_code else None,
             "description": Data(self.task.description or "(no description was given)", keep=DESCRIPTION_CHARACTERS),
             "insight": Data(_insight_text(self.insight), keep=PLAN_CHARACTERS) if self.insight else None,
             "files": Data("\n".join(f"{file.name}: {file.facts}" for file in self.profile.files), keep=PLAN_CHARACTERS),
@@ -55,7 +67,7 @@ class Brief:
     def means(self) -> dict[str, object]:
         """What a script may use, as propose and critique say it."""
         return {
-            "minutes": f"{self.script_seconds / 60:.1f}",
+            "time": spell(self.script_seconds),
             "cpus": f"{self.limits.cpus:g}",
             "packages": ", ".join(self.profile.packages) or "the usual packages for data science",
         }
@@ -63,6 +75,11 @@ class Brief:
     def contract(self) -> dict[str, object]:
         """The variables of _contract.md.j2."""
         return self.means() | {"memory": self.limits.memory_mb, "values": _values_text(self.task)}
+
+
+def spell(seconds: float) -> str:
+    """A time limit in words."""
+    return f"{seconds:.0f} seconds" if seconds < 180 else f"{seconds / 60:.0f} minutes"
 
 
 def sample(text: str, keep: int = ROWS_CHARACTERS) -> Data:
@@ -75,8 +92,9 @@ def shown(text: str, level: Level = "schema", keep: int = SCRIPT_CHARACTERS) -> 
     return Data(text or "(nothing)", level, keep)
 
 
-def facts_text(task: Task) -> str:
+def facts_text(task: Task, own_split: bool = False) -> str:
     """What the grader found out, a line each."""
+    split = _OWN_SPLIT if own_split else _SPLITS[task.split].format(column=task.split_column)
     lines = [
         f"name: {task.name}",
         f"problem: {task.problem}; the submission holds {task.output}",
@@ -84,7 +102,8 @@ def facts_text(task: Task) -> str:
         f"files: data/{task.train} (train), data/{task.test} (test), data/{task.sample_submission} (sample submission)",
         f"target columns of train: {', '.join(task.targets)}",
         f"columns of the submission: {', '.join([*([task.id] if task.id else []), *task.columns])}",
-        f"test differs from train by: {task.split}{f' ({task.split_column})' if task.split_column else ''}",
+        f"id: {task.id or 'none, rows are matched by their order'}",
+        f"test: {split}",
     ]
     if task.classes:
         lines.append(f"classes: {', '.join(task.classes[:40])}{' ...' if len(task.classes) > 40 else ''}")
@@ -112,7 +131,9 @@ def _column_line(column: ColumnFacts) -> str:
 
 
 def _examples(columns: list[ColumnFacts]) -> list[str]:
-    return [f"{column.name}: {' | '.join(column.examples)}" for column in columns if column.examples]
+    """Values of the columns that statistics do not show."""
+    shown = [column for column in columns if column.examples and column.kind not in ("number", "target", "flag")]
+    return [f"{column.name}: {' | '.join(column.examples)}" for column in shown]
 
 
 def _values_text(task: Task) -> str:

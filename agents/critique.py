@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agents.brief import PLAN_CHARACTERS, Brief, plan_text
 from agents.forms import NumberedIdeas, Reviews
-from agents.propose import instruction
+from agents.propose import instruction, recipe_lines
 from models.answers import read_json
 from models.base import BadAnswer, Data, Mind, Question
 from recipes.base import Instruction
@@ -16,13 +16,15 @@ LONGEST = 400
 """Characters of one flaw."""
 
 
-def critique(mind: Mind, brief: Brief, candidates: Sequence[Instruction]) -> list[Instruction]:
-    """The candidates, improved: as many, with the same ids, in the same order.
+def critique(
+    mind: Mind, brief: Brief, candidates: Sequence[Instruction], recipes: Sequence[Instruction]
+) -> list[Instruction]:
+    """The candidates, improved: as many, with the same ids, in the same order. `recipes` run beside them.
 
     Raises: NoAnswer, ReplayDiffers.
     """
     shown = [Data(f"candidate {n}: {plan_text(c)}", keep=PLAN_CHARACTERS) for n, c in enumerate(candidates, start=1)]
-    variables = brief.about() | brief.means() | {"candidates": shown}
+    variables = brief.about() | brief.means() | {"candidates": shown, "recipes": recipe_lines(recipes)}
     flaws = mind.ask(
         Question("critique/flaws", "critique", "critique_flaws", variables, _flaws, Reviews, seconds=brief.seconds / 2)
     )

@@ -116,7 +116,7 @@ def _stream(task: str, run: str, context: Context, watch: Watch) -> Path | None:
 def reviewed(folder: RunFolder, state: dict[str, Any]) -> list[dict[str, Any]]:
     """What a person made of the instructions. Raises: TaskError."""
     entries = read_review(folder.review)
-    apply_review(entries, state["pool"], state["ranking"])
+    apply_review(entries, state["pool"], state["ranking"], "write" in folder.load()[1].models)
     return entries
 
 

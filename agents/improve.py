@@ -9,6 +9,7 @@ from agents.scripts import Draft, changed_script
 from agents.standing import Rival, scores_text
 from agents.write import SCRIPT_TOKENS
 from models.base import Data, Mind, Question
+from models.secrets import redact
 
 MOST_PICTURES = 2
 PRINTED_CHARACTERS = 2_000
@@ -41,7 +42,7 @@ def improve(
         "metric": brief.task.metric,
         "direction": brief.task.direction,
         "scores": scores_text(rivals, own.id),
-        "printed": Data(printed[-PRINTED_CHARACTERS:], "output", PRINTED_CHARACTERS),
+        "printed": Data(redact(printed)[-PRINTED_CHARACTERS:], "output", PRINTED_CHARACTERS),
         "pictures": Data(f"Where you can see pictures: {len(pictures)} of its plots are shown.", "output")
         if pictures
         else None,

@@ -7,8 +7,8 @@ from typing import Any
 from models.load import THIS_MACHINE
 
 LEAVES = {
-    "schema": "the task's text, names of files and columns, statistics, and the scripts; no cell, nothing that "
-    "programs print",
+    "schema": "the task's text, names of files, columns and classes, statistics (such as the smallest and the largest "
+    "number of a column), and the scripts; no other cell, nothing that programs print",
     "samples": "the task's text, names of files and columns, statistics, the scripts, a few cells of the data, and "
     "error messages; nothing else that programs print",
     "output": "the task's text, names of files and columns, statistics, the scripts, a few cells of the data, error "

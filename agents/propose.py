@@ -31,13 +31,17 @@ def ideas(mind: Mind, brief: Brief, recipes: Sequence[Instruction], count: int =
 
     Raises: NoAnswer, ReplayDiffers.
     """
-    known = [f"{recipe.title}: {recipe.model}" for recipe in recipes]
-    variables = brief.about() | brief.means() | {"recipes": known, "count": count}
+    variables = brief.about() | brief.means() | {"recipes": recipe_lines(recipes), "count": count}
 
     def read(text: str) -> list[Instruction]:
         return instructions(read_json(text, Ideas).ideas[:count])
 
     return mind.ask(Question("propose", "propose", "propose", variables, read, Ideas, seconds=brief.seconds))
+
+
+def recipe_lines(recipes: Sequence[Instruction]) -> list[str]:
+    """The recipes, a line each: what they are and what they rest on."""
+    return [f"{recipe.title} ({recipe.model.split('. ')[0].rstrip('.')})" for recipe in recipes]
 
 
 def instructions(proposed: Sequence[Idea]) -> list[Instruction]:

@@ -9,6 +9,7 @@ from agents.brief import Brief, sample, shown
 from agents.scripts import Draft, changed_script
 from agents.write import SCRIPT_TOKENS
 from models.base import Data, Mind, Question
+from models.secrets import redact
 from sandbox.base import ExecutionResult
 
 MAX_TRIES = 3
@@ -47,7 +48,7 @@ def repair(mind: Mind, brief: Brief, failed: Failed, attempt: str, tries: int) -
     Raises: NoAnswer, ReplayDiffers.
     """
     result = failed.result
-    invalid = result.status == "ok"
+    invalid, tail = result.status == "ok", _tail(result)
     variables = brief.about() | brief.contract() | {
         "script": shown(failed.code),
         "status": "invalid submission" if invalid else result.status,
@@ -55,7 +56,7 @@ def repair(mind: Mind, brief: Brief, failed: Failed, attempt: str, tries: int) -
         "limit": f"{failed.limit:.0f}" if result.status == "timeout" else "",
         "error": [sample("\n".join(failed.faults), TRACEBACK_CHARACTERS)] if invalid else _error(failed),
         "lines": shown(failing_lines(failed.code, result.error.line)) if result.error and result.error.line else None,
-        "printed": Data(_tail(result), "output", PRINTED_CHARACTERS),
+        "printed": Data(tail, "output", PRINTED_CHARACTERS) if tail else None,
         "tried": sample("\n".join(failed.tried)) if failed.tried else None,
         "advice": _ADVICE.get(result.status, ""),
     }  # fmt: skip
@@ -71,16 +72,31 @@ def failing_lines(code: str, line: int) -> str:
     return "\n".join(f"{'>' if n == line else ' '} {n:4d} {lines[n - 1]}" for n in range(first, last + 1))
 
 
+def own_frames(traceback: str) -> str:
+    """A traceback without the frames of libraries but the last one: what failed is the script's, not theirs."""
+    parts = traceback.split("\n\n")
+    library = [n for n, part in enumerate(parts) if part.lstrip().startswith("File ")]
+    left_out = set(library[:-1])
+    kept = [part for n, part in enumerate(parts) if n not in left_out]
+    if left_out:
+        kept.insert(kept.index(parts[library[-1]]), f"  [... {len(left_out)} frames of libraries ...]")
+    return "\n\n".join(kept)
+
+
 def _error(failed: Failed) -> list[Data]:
     """The kind of an error leaves at any level; its message and traceback may hold cells, so they do not."""
     error = failed.result.error
     if error is None:
         return [sample("\n".join(failed.faults), TRACEBACK_CHARACTERS)]
-    where = f" in line {error.line}" if error.line else ""
-    return [Data(f"{error.type}{where}"), sample(error.message), sample(error.traceback, TRACEBACK_CHARACTERS)]
+    kind = error.type if failed.result.status == "error" else "it was stopped"
+    first = Data(f"{kind} in line {error.line}" if error.line else kind)
+    texts = (error.message, own_frames(error.traceback))
+    told = [sample(text, TRACEBACK_CHARACTERS) for text in texts if text.strip()]
+    return [first, *told]
 
 
 def _tail(result: ExecutionResult) -> str:
-    """The end of what was printed."""
-    texts = [result.stdout[-PRINTED_CHARACTERS:], result.stderr[-PRINTED_CHARACTERS:]]
-    return "\n".join(text for text in texts if text.strip()) or "(nothing was printed)"
+    """The end of what was printed, "" where nothing was."""
+    # Secrets go before the text is cut: half of one would not be known as such.
+    texts = [redact(text)[-PRINTED_CHARACTERS:] for text in (result.stdout, result.stderr)]
+    return "\n".join(text for text in texts if text.strip())

@@ -94,7 +94,10 @@ def _syntax(fault: SyntaxError) -> str:
     return f"{fault.msg}{where}.{notebook if _NOTEBOOK.match(line) else ''}"
 
 
-def _compiles(code: str) -> bool:
+def _whole(code: str) -> bool:
+    """Whether no docstring is open at the end: only there can a script hold a line that looks like its block's end."""
+    if all(code.count(quotes) % 2 == 0 for quotes in ('"""', "'''")):
+        return True
     try:
         _tree(code)
     except BadAnswer:
@@ -104,8 +107,8 @@ def _compiles(code: str) -> bool:
 
 def _block(text: str) -> str:
     """The one script of an answer: its longest Python block."""
-    found = blocks(text, *PYTHON, whole=_compiles) or blocks(text, "", whole=_compiles)
-    if unclosed(text, *PYTHON, whole=_compiles) or (not found and unclosed(text, "")):
+    found = blocks(text, *PYTHON, whole=_whole) or blocks(text, "", whole=_whole)
+    if unclosed(text, *PYTHON, whole=_whole) or (not found and unclosed(text, "")):
         raise BadAnswer("The code block has no end. Put the whole script into one such block.")
     if not found:
         raise BadAnswer("There is no block that begins with ```python. Put the whole script into one such block.")

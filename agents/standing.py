@@ -19,8 +19,10 @@ class Rival:
     """Standard error of `mean`."""
     views: int
     """Views that it was graded on."""
+    seconds: float
+    """What one run of its script takes."""
     behind: float
-    """How far behind the leader, in units of the metric."""
+    """How far behind the leader on the views of both, in units of the metric; below 0: ahead, on too few to lead."""
     plan: str
     """Its instruction."""
     code: str | None
@@ -33,7 +35,9 @@ def scores_text(rivals: Sequence[Rival], own: str | None = None) -> Data:
 
 
 def _line(rival: Rival, own: bool) -> str:
-    gap = f", {rival.behind:.4g} behind the best" if rival.behind > 0 else ", the best"
+    gap = "the best" if rival.behind == 0 else f"{rival.behind:.4g} behind the best on common views"
+    if rival.behind < 0:
+        gap = f"{-rival.behind:.4g} ahead of the best, on few views only"
     mark = " <- the script to improve" if own else ""
-    score = f"{rival.mean:.5g} (standard error {rival.error:.2g}, {rival.views} views{gap})"
-    return f"{rival.id} {rival.title}: {score}{mark}"
+    score = f"{rival.mean:.5g} (standard error {rival.error:.2g}, {rival.views} view(s); {gap})"
+    return f"{rival.id} {rival.title}: {score}; a run takes {rival.seconds:.1f} seconds{mark}"

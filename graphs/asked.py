@@ -50,7 +50,7 @@ def brought(state: State, members: dict[str, float]) -> str:
     error = max(others.behind_error, by_model.behind_error)
     verdict = "ahead of" if gap > error else ("level with" if gap >= -error else "behind")
     names = f"its best attempt ({_name(by_model)}) is {verdict} the best of the others ({_name(others)})"
-    return f"{names}: {metric} better by {gap:.4g} ± {error:.2g}; {chosen}"
+    return f"{names}: {metric} {'better' if gap >= 0 else 'worse'} by {abs(gap):.4g} ± {error:.2g}; {chosen}"
 
 
 def _best(standings: list[Standing], attempts: dict[str, Attempt], by_model: bool) -> Standing | None:

@@ -113,7 +113,7 @@ def _attempt(state: AttemptState, things: Live) -> Attempt:
         id=assignment.attempt,
         kind=assignment.kind,
         instruction=assignment.instruction,
-        title=f"{instruction.title}: {change}" if assignment.kind == "improve" and change else instruction.title,
+        title=f"{instruction.title}: {change}" if assignment.kind != "draft" and change else instruction.title,
         source=instruction.source,
         tries=state.get("tries", 0),
         status=last.status if last else ("unanswered" if state.get("lost") else "unwritten"),

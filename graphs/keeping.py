@@ -62,6 +62,7 @@ def faults_of(ran: ScriptRun) -> list[str]:
     """Why nothing was taken out, for people and for repair; empty where something was."""
     if ran.output.data is not None:
         return []
-    error = ran.result.error
-    first = f"{error.type}: {error.message}" if error else f"the script ended with status {ran.result.status}"
+    result = ran.result
+    raised = result.error if result.status == "error" else None
+    first = f"{raised.type}: {raised.message}" if raised else f"{result.status} after {result.seconds:.0f} s"
     return [text[:MAX_FAULT_CHARACTERS] for text in (first, ran.output.fault or "") if text]

@@ -106,7 +106,10 @@ class Live:
         except FileNotFoundError:
             insight = None
         limits, script = self.settings.limits(), self.settings.script_seconds * (VIEW_SHARE if facts.views else 1.0)
-        return Brief(facts, load_profile(self.folder.profile), limits, script, insight, seconds)
+        spec = self.folder.load()[0]
+        metric = Path(spec.metric.file).read_text(encoding="utf-8") if spec.metric.file else None
+        own_split = spec.views.file is not None
+        return Brief(facts, load_profile(self.folder.profile), limits, script, insight, metric, own_split, seconds)
 
     def spent_on(self, attempt: str) -> tuple[int, float]:
         """Tokens and USD of all calls for an attempt."""

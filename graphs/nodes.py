@@ -16,6 +16,7 @@ from agents.describe import describe, profile_json
 from agents.insight import find_insight
 from agents.propose import LLM, ideas, propose
 from agents.review import apply_review, review_entries
+from agents.write import RECIPE
 from grading.base import FULL_VIEW, Standings, Task
 from graphs.context import Context
 from graphs.finish import conclude
@@ -81,7 +82,8 @@ def critique_node(state: State) -> Update:
     if not written or not things.mind.awake("critique"):
         return {"pool": pool}
     try:
-        written = critique(things.mind, things.brief(state["facts"], early_seconds(things)), written)
+        recipes = [instruction for instruction in pool if instruction.source.startswith(RECIPE)]
+        written = critique(things.mind, things.brief(state["facts"], early_seconds(things)), written, recipes)
     except NoAnswer:
         return {"pool": pool}
     better = {instruction.id: instruction for instruction in written}
@@ -95,10 +97,11 @@ def rank_node(state: State) -> Update:
 
 def review_node(state: State) -> Update:
     """Where the user asked for it, stop until a person has seen the ranked instructions and says which to try."""
-    if not live(state["run"]).settings.review:
+    settings = live(state["run"]).settings
+    if not settings.review:
         return {}
     answer = interrupt({"instructions": review_entries(state["pool"], state["ranking"])})
-    pool, ranking = apply_review(answer, state["pool"], state["ranking"])
+    pool, ranking = apply_review(answer, state["pool"], state["ranking"], "write" in settings.models)
     return {"pool": pool, "ranking": ranking}
 
 

@@ -114,18 +114,19 @@ def new_attempt(
 
 
 def improve(known: Knowledge, budget: Budget) -> Decision:
-    """One change to each of the best that a model or a person wrote; the last attempt combines the best few."""
+    """One change to each of the best that a model or a person wrote; after that the last attempt combines the best."""
     room = known.room(budget)
     seconds = expected_seconds(known, budget) + known.pace
     if budget.first_valid or room <= 0 or not known.facts.views or not fits(known, budget, 1, seconds):
         return Decision("improve", "no further improvement")
     ranked = [next(iter(standing.members)) for standing in known.standings.attempts]
     readable = [attempt for attempt in ranked if not known.attempts[attempt].source.startswith(RECIPE)]
-    made = [attempt for attempt in known.attempts.values() if attempt.kind == "ensemble"]
+    made = {attempt.kind for attempt in known.attempts.values()}
     wanted: list[tuple[Kind, list[str]]] = []
     if known.asks("improve"):
         wanted = [("improve", [attempt]) for attempt in readable][: min(room, budget.parallel)]
-    if known.asks("ensemble") and readable and len(ranked) > 1 and not made and room <= budget.parallel:
+    last = room <= budget.parallel and (len(wanted) < room or room > 1 or "improve" in made)
+    if known.asks("ensemble") and readable and len(ranked) > 1 and "ensemble" not in made and last:
         wanted = [*wanted[: room - 1], ("ensemble", ranked[:MEMBERS])]
     chosen = [new_attempt(known, budget, place, "", kind, who) for place, (kind, who) in enumerate(wanted)]
     said = ", ".join(f"{kind} {' + '.join(who)}" for kind, who in wanted)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from agents.brief import plan_text
 from agents.standing import Rival
 from agents.write import RECIPE
 from grading.base import Standing
-from graphs.state import Attempt, State
+from graphs.state import Attempt, Run, State
 
 MOST = 8
 """Attempts that are shown, the best first, and changes, the last ones."""
@@ -16,7 +18,7 @@ def rivals(state: State) -> list[Rival]:
     """The attempts with a blind score, best first, without their scripts."""
     plans = {instruction.id: plan_text(instruction) for instruction in state["pool"]}
     return [
-        _rival(standing, state["attempts"][next(iter(standing.members))], plans)
+        _rival(standing, state["attempts"][next(iter(standing.members))], state["runs"], plans)
         for standing in state["standings"].attempts[:MOST]
     ]
 
@@ -38,9 +40,17 @@ def earlier_changes(state: State, parent: str) -> list[str]:
     ]
 
 
-def _rival(standing: Standing, attempt: Attempt, plans: dict[str, str]) -> Rival:
+def _rival(standing: Standing, attempt: Attempt, runs: dict[str, Run], plans: dict[str, str]) -> Rival:
     score = standing.score
     plan = plans.get(attempt.instruction) or f"{attempt.kind} of {', '.join(attempt.parents)}: {attempt.title}"
     return Rival(
-        attempt.id, attempt.title, score.mean, score.error, len(standing.views), max(0.0, standing.behind), plan, None
+        id=attempt.id,
+        title=attempt.title,
+        mean=score.mean,
+        error=score.error,
+        views=len(standing.views),
+        seconds=median(run.seconds for run in runs.values() if run.attempt == attempt.id),
+        behind=standing.behind,
+        plan=plan,
+        code=None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,8 +114,3 @@ def _say(fault: ValidationError) -> str:
     said = [f"{'.'.join(str(part) for part in f['loc']) or 'the object'}: {f['msg']}" for f in faults[:MAX_FAULTS]]
     more = f" and {len(faults) - MAX_FAULTS} more faults" if len(faults) > MAX_FAULTS else ""
     return f"The JSON is not of the form asked for: {'; '.join(said)}{more}."
-
-
-def form_of(model: type[BaseModel]) -> str:
-    """The JSON schema of a form, for a prompt."""
-    return json.dumps(model.model_json_schema(), separators=(",", ":"))

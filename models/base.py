@@ -26,11 +26,11 @@ Level = Literal["schema", "samples", "output"]
 LEVELS: tuple[Level, ...] = ("schema", "samples", "output")
 """What may leave for a model, each level with all before it: names and statistics, some cells, program output."""
 Failure = Literal[
-    "bad", "refused", "context", "form", "images", "budget",
+    "bad", "refused", "context", "form", "images", "system", "budget",
     "auth", "quota", "missing", "timeout", "rate", "server", "connection", "empty",
 ]  # fmt: skip
-"""Why there is no answer. "bad": not what was asked for; "form", "images": the model takes no schema, no pictures;
-"missing": there is no such model; "budget": no money or time is left."""
+"""Why there is no answer. "bad": not what was asked for; "form", "images", "system": the model takes no schema, no
+pictures, no system turn; "missing": there is no such model; "budget": no money or time is left."""
 
 
 class ModelError(Exception):
@@ -48,7 +48,7 @@ class NoAnswer(ModelError):
     @property
     def lost(self) -> bool:
         """Whether server or budget are to blame, not what the model said: then it counts as no attempt."""
-        return self.kind not in ("bad", "refused", "context", "form", "images")
+        return self.kind not in ("bad", "refused", "context", "form", "images", "system")
 
 
 class ReplayDiffers(ModelError):

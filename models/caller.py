@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from models.base import Failure
+from models.base import AskingStopped, Failure
 from models.chat import Call, Reply, send
 from models.load import Loaded
 from models.money import largest_cost
@@ -31,7 +32,7 @@ class Caller:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _circuits: dict[str, Circuit] = field(default_factory=dict)
     _plain: dict[str, set[Failure]] = field(default_factory=dict)
-    """Model -> what it does not take: "form" (a schema), "images"."""
+    """Model -> what it does not take: "form" (a schema), "images", "system" (a turn of its own)."""
 
     def reply(self, loaded: Loaded, record: Record, call: Call, seconds: float) -> Reply:
         """The model's reply within `seconds`; every call is added to `record`.
@@ -58,22 +59,28 @@ class Caller:
         return self.usd is None or self.usd == 0 or self.spent() < self.usd
 
     def _accepted(self, loaded: Loaded, record: Record, call: Call, seconds: float) -> Reply:
-        """One call; what the model does not take (a schema, pictures) is left out at once and from then on."""
+        """One call; what the model does not take is left out at once and from then on.
+
+        A plain "bad request" leaves out a schema and pictures; a system turn only where the server names it.
+        """
         plain = self._plain.setdefault(loaded.name.text, set())
+        end = time.monotonic() + seconds
         while True:
-            schema = None if "form" in plain else call.schema
-            images = [] if "images" in plain else call.images
+            given = without(call, plain)
             try:
-                return self._call(loaded, record, replace(call, schema=schema, images=images), seconds)
+                return self._call(loaded, record, given, max(0.0, end - time.monotonic()))
             except Trouble as fault:
-                extras: tuple[tuple[Failure, bool], ...] = (("form", bool(schema)), ("images", bool(images)))
-                refused = {extra for extra, given in extras if given and fault.kind in (extra, "bad")}
-                if not refused:
+                extras: set[Failure] = {"form"} if given.schema else set()
+                extras |= {"images"} if given.images else set()
+                refused = extras if fault.kind == "bad" else {fault.kind} & (extras | {"system"}) - plain
+                if fault.billed or not refused:
                     raise
                 plain |= refused
 
     def _call(self, loaded: Loaded, record: Record, call: Call, seconds: float) -> Reply:
         """One call on record: at its largest cost before, at its true cost after."""
+        if self.stopped.is_set():
+            raise AskingStopped("the run was stopped")
         exchange = self._reserve(loaded, record, call)
         began = time.monotonic()
         try:
@@ -103,3 +110,13 @@ class Caller:
             record.exchanges.append(exchange)
             self.records.keep(record)
         return exchange
+
+
+def without(call: Call, plain: Collection[Failure]) -> Call:
+    """`call` as a model takes it that has no use for what is in `plain`."""
+    return replace(
+        call,
+        schema=None if "form" in plain else call.schema,
+        images=() if "images" in plain else call.images,
+        system_apart="system" not in plain,
+    )

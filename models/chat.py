@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from models.base import AskingStopped
 from models.load import Loaded, answer_limit
 from models.prices import Usage
+from models.secrets import redact
 from models.trouble import Trouble, trouble
 
 POLL_SECONDS = 0.1
@@ -54,6 +55,8 @@ class Call:
     """PNG pictures in base64, shown with the last message."""
     schema: type[BaseModel] | None = None
     max_tokens: int = 8_000
+    system_apart: bool = True
+    """Whether the system's words are a turn of their own; else they stand before the user's first ones."""
 
 
 def send(loaded: Loaded, call: Call, seconds: float, stopped: threading.Event) -> Reply:
@@ -69,14 +72,14 @@ def send(loaded: Loaded, call: Call, seconds: float, stopped: threading.Event) -
         whole = _gather(pieces, time.monotonic() + seconds, seconds, stopped)
     finally:
         left_alone.set()
-    text = str(whole.text)
+    text = _clean(str(whole.text))
     refusal = whole.additional_kwargs.get("refusal") or _refused_block(whole)
     finish = "refusal" if refusal else _finish(whole)
     if not finish:
         raise Trouble("connection", "the answer broke off before its end", billed=True)
     if not text.strip() and finish == "stop":
         raise Trouble("empty", "the model answered with nothing", billed=True)
-    return Reply(text or str(refusal or ""), finish, _usage(whole, call, text))
+    return Reply(text or _clean(str(refusal or "")), finish, _usage(whole, call, text))
 
 
 def _pump(
@@ -94,7 +97,8 @@ def _pump(
                     break
     except loaded.failures as fault:
         pieces.put(_recovered(fault) or fault)
-    pieces.put(None)
+    finally:
+        pieces.put(None)
 
 
 def _gather(
@@ -104,12 +108,19 @@ def _gather(
     for piece in _until(pieces, end, seconds, stopped):
         if isinstance(piece, Exception):
             raise trouble(piece)
-        whole = piece if whole is None else whole + piece
+        whole = _joined(whole, piece)
         if len(str(whole.text)) > ENOUGH:
             raise Trouble("bad", "the answer has no end", billed=True)
     if whole is None:
         raise Trouble("empty", "the server closed without an answer")
     return whole
+
+
+def _joined(whole: AIMessageChunk | None, piece: AIMessageChunk) -> AIMessageChunk:
+    try:
+        return piece if whole is None else whole + piece
+    except (TypeError, ValueError) as fault:  # pieces that do not go together, such as a count that is no number
+        raise trouble(fault) from None
 
 
 def _until(
@@ -132,6 +143,9 @@ def _until(
 
 def _messages(call: Call) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in call.messages]
+    if not call.system_apart and messages[0]["role"] == "system":
+        system, first, *rest = messages
+        messages = [first | {"content": f"{system['content']}\n\n{first['content']}"}, *rest]
     if call.images:
         pictures = [{"type": "image", "base64": image, "mime_type": "image/png"} for image in call.images]
         messages[-1]["content"] = [{"type": "text", "text": messages[-1]["content"]}, *pictures]
@@ -173,15 +187,21 @@ def _recovered(fault: Exception) -> AIMessageChunk | None:
     return AIMessageChunk(content="", response_metadata={"finish_reason": finish}, usage_metadata=counted)
 
 
+def _clean(text: str) -> str:
+    """An answer without our keys, should a server echo them, and without halves of characters: it can be written."""
+    return redact(text).encode("utf-8", "replace").decode()
+
+
 def _finish(message: BaseMessage) -> str:
     """How an answer ended, in one vocabulary; "" where the server did not say that it did."""
     about = message.response_metadata
     reason = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason") or about.get("status")
     if reason is None:
         return ""
-    if reason in ("length", "max_tokens", "model_context_window_exceeded", "incomplete"):
+    # By their beginning: a reason that came twice is joined like other text, to "lengthlength".
+    if str(reason).startswith(("length", "max_tokens", "model_context_window_exceeded", "incomplete")):
         return "length"
-    return "refusal" if reason in ("content_filter", "refusal") else "stop"
+    return "refusal" if str(reason).startswith(("content_filter", "refusal")) else "stop"
 
 
 def _refused_block(message: BaseMessage) -> str:
@@ -192,7 +212,7 @@ def _refused_block(message: BaseMessage) -> str:
 def _usage(message: AIMessage | BaseMessageChunk, call: Call, text: str) -> Usage:
     """As the server counted, else by the number of characters."""
     counted = getattr(message, "usage_metadata", None)
-    if counted and counted["output_tokens"]:
+    if counted and counted["output_tokens"] > 0 and counted["input_tokens"] >= 0:
         cached = (counted.get("input_token_details") or {}).get("cache_read") or 0
         return Usage(counted["input_tokens"], counted["output_tokens"], cached)
     return Usage(tokens_of(call), int(len(text) / CHARACTERS_A_TOKEN) + 1, estimated=True)

@@ -49,19 +49,16 @@ def main(
         _fail(str(fault), BAD_INPUT)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            lines = check(loaded, Records(Path(folder)))
-    except NoAnswer as fault:
-        _fail(f"{model} does not answer: {fault.why}", SILENT)
+            lines, works = check(loaded, Records(Path(folder)))
     finally:
         loaded.close()
     print("\n".join(lines))
+    if not works:
+        raise typer.Exit(SILENT)
 
 
-def check(loaded: Loaded, records: Records) -> list[str]:
-    """Ask once; what works, a line each.
-
-    Raises: NoAnswer.
-    """
+def check(loaded: Loaded, records: Records) -> tuple[list[str], bool]:
+    """Ask once; what works, a line each, and whether the model can be used."""
     gate = Gate({"check": loaded.name.text}, {loaded.name.text: loaded}, records, _ignore)
     question = Question(
         key="check",
@@ -72,12 +69,17 @@ def check(loaded: Loaded, records: Records) -> list[str]:
         schema=Sum,
         max_tokens=2_000,
     )
-    right = gate.ask(question).sum == 42
+    name = f"{loaded.name.text} ({loaded.where})"
+    try:
+        verdict = "rightly" if gate.ask(question).sum == 42 else "WRONGLY"
+    except NoAnswer as fault:
+        [record] = records.all()
+        if not record.exchanges or record.exchanges[-1].reply is None:
+            return [f"{name} does not answer: {fault.why}"], False
+        return [f"{name} answers, but not what is asked: {fault.why}", *_findings(loaded, record)], False
     [record] = records.all()
     seconds = sum(exchange.seconds for exchange in record.exchanges)
-    verdict = "rightly" if right else "WRONGLY"
-    first = f"{loaded.name.text} ({loaded.where}) answers: {verdict}, in {seconds:.1f} s."
-    return [first, *_findings(loaded, record)]
+    return [f"{name} answers: {verdict}, in {seconds:.1f} s.", *_findings(loaded, record)], True
 
 
 def _findings(loaded: Loaded, record: Record) -> list[str]:
@@ -85,6 +87,7 @@ def _findings(loaded: Loaded, record: Record) -> list[str]:
     usage = last.reply.usage if last.reply else None
     refused = [exchange for exchange in record.exchanges if exchange.trouble in ("form", "bad")]
     form = "no: the server refuses a schema; JSON is asked for in words" if refused else "yes"
+    form = f"no: {record.why}" if record.failure else form
     counted = "not counted by the server: estimated by length" if usage is None or usage.estimated else "counted"
     tokens = f" ({usage.prompt} + {usage.completion} tokens)" if usage else ""
     price = "not known: give it in the task's prices (--usd is refused without)"

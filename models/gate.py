@@ -14,7 +14,7 @@ from models.caller import Caller
 from models.chat import Call, Message, Reply
 from models.load import Loaded
 from models.normal import fingerprint
-from models.prompt import PROMPT_TOKENS, Prompt, compose
+from models.prompt import PROMPT_TOKENS, Prompt, compose, fenced
 from models.records import Record, Records
 from models.replay import recall
 from models.trouble import Trouble
@@ -136,7 +136,7 @@ class Gate:
                 if fault.kind != "context" or shortening == SHORTENINGS:
                     raise
                 tokens = min(tokens, prompt.tokens) // 2
-                answer = max(SHORTEST_ANSWER, answer // 2)
+                answer = min(answer, max(SHORTEST_ANSWER, answer // 2))
         raise AssertionError("the last shortening returns or raises")
 
     def _rounds(self, question: Question[T], record: Record, prompt: Prompt, max_tokens: int, end: float) -> T:
@@ -148,7 +148,7 @@ class Gate:
         try:
             return understand(question, reply)
         except BadAnswer as fault:
-            again = render("again", fault=str(fault)[:MAX_FAULT])
+            again = render("again", fault=fenced("fault", str(fault)[:MAX_FAULT]))
         answered = Message("assistant", reply.text or "(nothing)")
         call = replace(call, messages=[*messages, answered, Message("user", again)], images=[])
         reply = self._reply(record, call, end)

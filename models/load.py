@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import httpx2
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
@@ -23,7 +25,8 @@ OLLAMA_CONTEXT = 16_384
 ONLY_LOCAL = "LINGUACODUS_ONLY_LOCAL_MODELS"
 """Set in the environment, it refuses every model that is not on this machine. The tests set it."""
 WRONG_REPLIES = (
-    httpx.HTTPError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, AssertionError,
+    httpx.HTTPError, httpx2.HTTPError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError,
+    RuntimeError, AssertionError,
 )  # fmt: skip
 """What a client raises when a server breaks off or sends what it should not, besides its own exceptions."""
 THIS_MACHINE = "this machine"
@@ -84,6 +87,8 @@ def _openai(name: ModelName) -> Made:
     import openai
     from langchain_openai import ChatOpenAI
 
+    # What a server lacks is found out and said by models.caller; a warning would tear the live table.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"langchain_openai\.|pydantic\.main")
     chat = ChatOpenAI(
         model=name.name,
         base_url=name.endpoint,

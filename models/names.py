@@ -58,7 +58,7 @@ def parse_model(text: str, where: str = "--model") -> ModelName:
     if text == "none":
         return ModelName(text, "none", "")
     provider, _, rest = text.partition(":")
-    if provider not in PROVIDERS or not rest:
+    if provider not in PROVIDERS or provider == "none" or not rest.partition("@http")[0].partition("+")[0]:
         raise TaskError(f"{where} {text}: is no model; write {_FORMS}.")
     if provider in ("hf", "replay"):
         folder, _, adapter = rest.partition("+") if provider == "hf" else (rest, "", "")
@@ -77,5 +77,9 @@ def parse_model(text: str, where: str = "--model") -> ModelName:
 
 
 def _usable(address: str) -> bool:
-    parts = urlsplit(address)
-    return bool(parts.hostname) and parts.scheme in ("http", "https") and "@" not in parts.netloc
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    plain = "@" not in parts.netloc and not parts.query and not parts.fragment
+    return bool(parts.hostname) and parts.scheme in ("http", "https") and plain

@@ -14,9 +14,13 @@ from sandbox.elide import clean, elide
 
 PROMPT_TOKENS = 12_000
 """A prompt at most; what is data in it is cut until it fits."""
-FEWEST = 200
+FEWEST = 80
 """Characters that are kept of each piece of data, however short the prompt must be."""
-_FENCE = re.compile(r"<(/?\s*data)", re.IGNORECASE)
+SMALLEST = 0.003
+"""Share of the data from which on nothing is cut any more: by then even scripts are down to `FEWEST`."""
+_GAP = r"[\s\u200b-\u200f\u2060\ufeff]*"
+_FENCE = re.compile(rf"<(?={_GAP}/{_GAP}data|data\s*>|{_GAP}data\s+name\s*=)", re.IGNORECASE)
+"""What looks like a fence; `x < data.size` in a script does not."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,18 @@ def compose(question: Question[Any], level: Level, tokens: int = PROMPT_TOKENS) 
     scale = 1.0
     while True:
         prompt = _compose(question, level, scale)
-        if prompt.tokens <= tokens or scale < 0.01:
+        if prompt.tokens <= tokens or scale < SMALLEST:
             return prompt
         scale *= min(0.9, tokens / prompt.tokens)
 
 
 def _compose(question: Question[Any], level: Level, scale: float) -> Prompt:
     shown = {name: _show(name, value, level, scale) for name, value in question.variables.items()}
-    pieces = {name: data for name, value in question.variables.items() if (data := _data(value))}
-    held = {name for name, data in pieces.items() if not all(may_leave(piece, level) for piece in data)}
+    leaves = {name: [may_leave(piece, level) for piece in _data(value)] for name, value in question.variables.items()}
+    sent, held = (sorted(name for name, left in leaves.items() if wanted in left) for wanted in (True, False))
     # The fixed words of a prompt hold no secret; what is redacted in them came with the data.
     user = redact(render(question.template, **shown))
-    return Prompt(redact(render("system")), user, sorted(pieces.keys() - held), sorted(held))
+    return Prompt(redact(render("system")), user, sent, held)
 
 
 def may_leave(data: Data, level: Level) -> bool:
@@ -64,20 +68,22 @@ def may_leave(data: Data, level: Level) -> bool:
 
 
 def _data(value: object) -> list[Data]:
-    return [piece for piece in (value if isinstance(value, list) else [value]) if isinstance(piece, Data)]
+    return [piece for piece in (value if isinstance(value, list | tuple) else [value]) if isinstance(piece, Data)]
 
 
 def _show(name: str, value: object, level: Level, scale: float) -> object:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_show(name, piece, level, scale) for piece in value]
     if not isinstance(value, Data):
         return value
     if not may_leave(value, level):
         return f'<data name="{name}">(held back by the privacy level "{level}")</data>'
-    text = elide(clean(value.text), max(FEWEST, int(value.keep * scale)))
-    return f'<data name="{name}">\n{_FENCE.sub(_blunt, text).strip()}\n</data>'
+    # Secrets go before the text is cut: half of one would not be known as such.
+    text = elide(redact(clean(value.text)), min(value.keep, max(FEWEST, int(value.keep * scale))))
+    return fenced(name, text)
 
 
-def _blunt(match: re.Match[str]) -> str:
-    """A mark that data cannot use to end their own fence."""
-    return f"‹{match.group(1)}"
+def fenced(name: str, text: str) -> str:
+    """`text` between marks that it cannot close."""
+    body = _FENCE.sub("‹", text).strip("\n")
+    return f'<data name="{name}">\n{body}\n</data>'

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from grading.base import TaskError
-from models.base import Failure, Level, Role
+from models.base import ROLES, Failure, Level, Role
 from models.chat import Message, Reply
 from models.secrets import redact
 from sandbox.files import write_atomically
@@ -64,6 +64,8 @@ class Record:
 
 
 _RECORD = TypeAdapter(Record)
+_OURS = frozenset({"role", "privacy", "trouble", "failure", "finish"})
+"""Fields that hold words of this program: they stay, also where one of them is somebody's secret."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ class Records:
         """Write `record` down as it is now."""
         with self.lock:
             self._load()[record.key] = record
-            text = redact(json.dumps(asdict(record), indent=1, ensure_ascii=False))
+            text = json.dumps(_hidden(asdict(record)), indent=1, ensure_ascii=False)
             write_atomically(self._path(record.key), text.encode("utf-8", "replace"))
 
     def _path(self, key: str) -> Path:
@@ -114,9 +116,21 @@ def read_record(path: Path) -> Record:
         raise TaskError(f"{path} is no readable record of a model's answers ({type(fault).__name__}).") from None
 
 
+def _hidden(value: Any) -> Any:
+    """A record's fields without secrets. Text by text: in JSON a secret could be escaped, or be the name of a field."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_hidden(part) for part in value]
+    if isinstance(value, dict):
+        return {name: part if name in _OURS else _hidden(part) for name, part in value.items()}
+    return value
+
+
 def totals(records: list[Record]) -> dict[str, dict[str, Any]]:
     """Role -> questions, calls, tokens, money and time; and the sum of all under "all"."""
-    found: dict[str, dict[str, Any]] = {}
+    asked = {record.role for record in records}
+    found: dict[str, dict[str, Any]] = {role: dict(_ZERO) for role in ROLES if role in asked}
     for record in records:
         for name in (record.role, "all"):
             _add(found.setdefault(name, dict(_ZERO)), record)

@@ -24,10 +24,11 @@ def recall(records: Records, key: str, messages: Sequence[Message], place: int |
             f"The replay differs: {records.folder} has no question {key}. Replay with the settings and the version of "
             f"the program that made it, or run anew with a model."
         )
-    if place is not None and place < len(record.exchanges):
-        return replace(record.exchanges[place], messages=list(messages), replayed=True)
+    came = _outcomes(record)
+    if place is not None and place < len(came):
+        return replace(came[place], messages=list(messages), replayed=True)
     wanted = fingerprint(messages)
-    if record.failure and not record.exchanges:
+    if record.failure and not _turns(record, messages):  # no money or no time was left to send it
         return Exchange(list(messages), trouble=record.failure, why=record.why, replayed=True)
     same = [exchange for exchange in record.exchanges if fingerprint(exchange.messages) == wanted]
     if not same:
@@ -36,12 +37,25 @@ def recall(records: Records, key: str, messages: Sequence[Message], place: int |
     return replace(exchange, replayed=True)
 
 
+def _outcomes(record: Record) -> list[Exchange]:
+    """What each conversation led to: calls that were made again do not count."""
+    last = len(record.exchanges) - 1
+    numbered = enumerate(record.exchanges)
+    return [e for number, e in numbered if e.reply or e.trouble == "context" or number == last]
+
+
+def _turns(record: Record, messages: Sequence[Message]) -> list[Exchange]:
+    """The exchanges with as many turns: the first question, or what was said about its answer."""
+    return [exchange for exchange in record.exchanges if len(exchange.messages) == len(messages)]
+
+
 def _how(records: Records, record: Record, messages: Sequence[Message]) -> str:
-    place = len(messages) - 1
-    recorded = next((e.messages[place].content for e in record.exchanges if len(e.messages) == len(messages)), None)
+    recorded = next((exchange.messages for exchange in _turns(record, messages)), None)
     if recorded is None:
         return f"The replay differs: {records.folder} holds no further answer to {record.key}."
+    turns = zip(messages, recorded, strict=True)
+    ours, theirs = next((ours, then) for ours, then in turns if fingerprint([ours]) != fingerprint([then]))
     return (
-        f"The replay differs at the question {record.key}: {difference(messages[place].content, recorded)}. "
+        f"The replay differs at the question {record.key}: {difference(ours.content, theirs.content)}. "
         f"Replay with the settings and the version that made {records.folder}, or run anew with a model."
     )

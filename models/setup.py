@@ -22,12 +22,13 @@ def role_models(said: Mapping[str, str], flag: str | None) -> dict[Role, str]:
     if unknown := sorted(said.keys() - {*ROLES, DEFAULT}):
         raise TaskError(f"models.{unknown[0]}: is no role; the roles are {', '.join((*ROLES, DEFAULT))}.")
     everyone = flag if flag is not None else said.get(DEFAULT, "none")
-    if flag == "none" or parse_model(everyone).provider == "replay":
+    place = "--model" if flag is not None else f"models.{DEFAULT}"
+    if flag == "none" or parse_model(everyone, place).provider == "replay":
         said = {}
     names: dict[Role, str] = {}
     for role in ROLES:
         text = said.get(role, everyone)
-        name = parse_model(text, f"models.{role}" if role in said else "--model")
+        name = parse_model(text, f"models.{role}" if role in said else place)
         if name.provider == "replay" and role in said:
             raise TaskError(f"models.{role}: a replay stands for all roles: use --model {text}.")
         if name.provider != "none":

@@ -22,9 +22,12 @@ _LOCAL: dict[str, Failure] = {
 }  # fmt: skip
 """Exceptions of models.local, which is imported only where it is used."""
 _CONTEXT = re.compile(r"context.{0,20}(length|window|size)|too (long|many tokens)|maximum.{0,20}tokens|n_ctx", re.I)
-_QUOTA = re.compile(r"insufficient_quota|quota|billing|credit balance|payment", re.I)
+_QUOTA = re.compile(r"quota|billing|credit balance|payment", re.I)
+_RATE = re.compile(r"rate.?limit", re.I)
+"""A rate limit passes, also where its message names what to pay for a higher one."""
 _FORM = re.compile(r"response_format|json_schema|output_config|structured|grammar|\bformat\b|schema", re.I)
 _IMAGES = re.compile(r"image|vision|multimodal|multi-modal", re.I)
+_SYSTEM = re.compile(r"system.{0,10}(role|message|turn|prompt)|role.{0,20}system|roles must alternate", re.I)
 _TIMEOUT = re.compile(r"timed? ?out", re.I)
 
 
@@ -66,7 +69,7 @@ def _refused(status: int, fault: Exception) -> Trouble:
     words = f"{text} {getattr(fault, 'code', '') or ''} {getattr(fault, 'body', '') or ''}"
     if status in (401, 403):
         return Trouble("auth", text)
-    if status == 402 or (status == 429 and _QUOTA.search(words)):
+    if status == 402 or (status == 429 and _out_of_quota(words)):
         return Trouble("quota", text)
     if status == 429:
         return Trouble("rate", text, _wait(fault))
@@ -79,12 +82,18 @@ def _refused(status: int, fault: Exception) -> Trouble:
     return Trouble(_mistaken(status, words), text)
 
 
+def _out_of_quota(words: str) -> bool:
+    return "insufficient_quota" in words or bool(_QUOTA.search(words) and not _RATE.search(words))
+
+
 def _mistaken(status: int, words: str) -> Failure:
     """Which part of a request was not to the server's liking."""
     if status == 413 or _CONTEXT.search(words):
         return "context"
     if _IMAGES.search(words):
         return "images"
+    if _SYSTEM.search(words):
+        return "system"
     return "form" if _FORM.search(words) else "bad"
 
 

@@ -13,6 +13,14 @@ import pytest
 
 LONG_SAMPLE = 3
 """How many long tests a sampled run keeps of each part."""
+PROVIDER_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY")
+
+
+def pytest_configure() -> None:
+    """A test that reaches a real provider fails: models elsewhere are refused, and there is no key to pay them with."""
+    os.environ["LINGUACODUS_ONLY_LOCAL_MODELS"] = "1"
+    for name in PROVIDER_KEYS:
+        os.environ.pop(name, None)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -40,7 +40,8 @@ class Stage:
         data.mkdir(parents=True, exist_ok=True)
         self.run = str(root / "run")
         self.task = str(data)
-        asked = {name: task.pop(name) for name in ("start", "review") if name in task}
+        asked: dict[str, Any] = {name: task.pop(name) for name in ("start", "review") if name in task}
+        asked["model"] = "openai:scripted@http://127.0.0.1:9/v1" if mind else None  # named, but never asked
         context = Context(metric="rmse", attempts=task.pop("attempts", 2), minutes=10, parallel=1, **asked)
         self.context = context
         folder = prepare(self.task, self.run, context)

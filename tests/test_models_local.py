@@ -20,6 +20,7 @@ from langchain_core.messages import AIMessageChunk, HumanMessage
 
 from models.local import NO_TEXT, ChildDied, ContextTooLong, LocalChat, LocalModelError
 
+pytestmark = pytest.mark.local
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "sk-only-for-the-parent"
 LONG = 8_000
