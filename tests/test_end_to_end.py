@@ -184,26 +184,31 @@ def answers(url: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
+def stream(client: Any, thread: str, **what: Any) -> list[str]:
+    """Run the graph in Studio to its end or to a review; the nodes that ended, in order."""
+    [assistant] = client.assistants.search(graph_id="linguacodus")
+    context = {"attempts": 1, "minutes": 2.0, "review": True}
+    nodes: list[str] = []
+    for part in client.runs.stream(thread, assistant["assistant_id"], context=context, stream_mode="updates", **what):
+        assert part.event != "error", part.data
+        nodes += list(part.data) if part.event == "updates" else []
+    return nodes
+
+
 @pytest.mark.long
-def test_studio_solves_a_task_through_the_sdk(tmp_path: Path) -> None:
+def test_studio_solves_a_task_after_a_review(tmp_path: Path) -> None:
     with studio(tmp_path) as url:
         assert wait_until(lambda: answers(url), 60), (tmp_path / "studio.log").read_text()
         client = get_sync_client(url=url)
-        [assistant] = client.assistants.search(graph_id="linguacodus")
-        thread = client.threads.create()
-        nodes: list[str] = []
-        stream = client.runs.stream(
-            thread["thread_id"],
-            assistant["assistant_id"],
-            input={"task": TASK, "run": str(tmp_path / "run")},
-            context={"attempts": 1, "minutes": 2.0},
-            stream_mode="updates",
-        )
-        for part in stream:
-            assert part.event != "error", part.data
-            nodes += list(part.data) if part.event == "updates" else []
-        values: Any = client.threads.get_state(thread["thread_id"])["values"]
-    assert [node for node in nodes if node != "__interrupt__"][:3] == ["describe", "propose", "rank"]
-    assert nodes[-1] == "finish"
+        thread = client.threads.create()["thread_id"]
+        first = stream(client, thread, input={"task": TASK, "run": str(tmp_path / "run")})
+        assert first == ["describe", "propose", "critique", "rank", "__interrupt__"]
+        waiting: Any = client.threads.get_state(thread)
+        instructions = waiting["tasks"][0]["interrupts"][0]["value"]["instructions"]
+        last = stream(client, thread, command={"resume": instructions[-1:]})
+        values: Any = client.threads.get_state(thread)["values"]
+    assert (last[0], last[-1]) == ("review", "finish")
+    report = json.loads((tmp_path / "run/report.json").read_text())
+    assert [attempt["instruction"] for attempt in report["attempts"]] == [instructions[-1]["id"]]
     assert values["delivery"]["source"] == "refit"
     assert (tmp_path / "run/submission.csv").exists()

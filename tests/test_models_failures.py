@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,19 @@ def test_what_will_not_pass_ends_all_asking_at_once(name: str, tmp_path: Path) -
         assert scene.model in scene.failure(a_question("second")).why
     assert len(scene.said("asleep")) == 1
     assert list(scene.gate.asleep()) == [scene.model]
+
+
+def test_questions_that_are_lost_side_by_side_say_once_why_none_is_asked_any_more(tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+
+    def script(body: dict[str, Any]) -> Behaviour:
+        both.wait(20)
+        return server.unauthorized()
+
+    with asking(tmp_path, script) as scene, ThreadPoolExecutor(2) as pool:
+        faults = list(pool.map(scene.failure, [a_question("first"), a_question("second")]))
+    assert [fault.kind for fault in faults] == ["auth", "auth"]
+    assert len(scene.said("asleep")) == 1
 
 
 def test_questions_lost_in_a_row_end_all_asking(tmp_path: Path) -> None:
