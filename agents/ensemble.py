@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.brief import PLAN_CHARACTERS, Brief, shown
+from agents.brief import PLAN_CHARACTERS, Brief, shown, spell
 from agents.scripts import Draft, whole_script
 from agents.standing import Rival, scores_text
 from agents.write import SCRIPT_TOKENS
@@ -27,7 +27,7 @@ def ensemble(mind: Mind, brief: Brief, rivals: Sequence[Rival], attempt: str) ->
         "scores": scores_text(best),
         "plans": [Data(f"{rival.id}: {rival.plan}", keep=PLAN_CHARACTERS) for rival in best],
         "scripts": [shown(f"# script of {r.id}\n{r.code}", keep=MEMBER_CHARACTERS) for r in best if r.code],
-        "seconds": f"{brief.script_seconds:.0f} seconds",
+        "seconds": spell(brief.script_seconds),
     }  # fmt: skip
     read = whole_script(brief.profile.modules)
     return mind.ask(

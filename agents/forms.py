@@ -53,10 +53,16 @@ class Reviews(BaseModel):
     reviews: list[Review]
 
 
-class NumberedIdea(Idea):
+class NumberedIdea(BaseModel):
     """A candidate, improved."""
 
+    model_config = _FORM
+
     number: int
+    title: str
+    preprocessing: str
+    model: str
+    training: str
 
 
 class NumberedIdeas(BaseModel):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from agents.drive import graph_config
-from agents.propose import IDEAS
 from agents.repair import MAX_TRIES
 from agents.write import SCRIPT_TOKENS
 from grading.task import TaskSpec
@@ -18,6 +17,7 @@ from graphs.context import Context
 from graphs.folder import RunFolder
 from graphs.live import close
 from graphs.pipeline import builder
+from graphs.plan import model_drafts
 from graphs.prepare import prepare
 from graphs.settings import Settings
 from models.base import Role
@@ -54,7 +54,7 @@ def preview(task: Path, context: Context) -> dict[str, Any]:
         "task": asdict(values["facts"]),
         "description": asdict(values["description"]),
         "candidates": [asdict(ranked) | {"title": titles[ranked.instruction].title} for ranked in values["ranking"]],
-        "ideas": IDEAS if "propose" in settings.models else 0,
+        "ideas": model_drafts(settings.budget()) if "propose" in settings.models else 0,
         "settings": asdict(settings),
         "largest_cost": {"minutes": settings.minutes, "attempts": settings.attempts, "usd": usd},
     }

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.brief import Brief
-from agents.forms import Idea, Ideas
+from agents.forms import Idea, Ideas, NumberedIdea
 from grading.base import Task
 from models.answers import read_json
 from models.base import BadAnswer, Mind, Question
 from recipes.base import Description, Instruction
 from recipes.catalogue import offer
 
-IDEAS = 3
-"""Instructions that a model is asked for; few, since each costs an attempt."""
 LLM = "llm"
 """The source of a model's instruction."""
 LONGEST_TITLE = 120
@@ -26,8 +24,8 @@ def propose(task: Task, description: Description) -> list[Instruction]:
     return offer(task, description)
 
 
-def ideas(mind: Mind, brief: Brief, recipes: Sequence[Instruction], count: int = IDEAS) -> list[Instruction]:
-    """Instructions that a model adds to the recipes, the most promising first.
+def ideas(mind: Mind, brief: Brief, recipes: Sequence[Instruction], count: int) -> list[Instruction]:
+    """At most `count` instructions that a model adds to the recipes, the most promising first.
 
     Raises: NoAnswer, ReplayDiffers.
     """
@@ -55,7 +53,7 @@ def instructions(proposed: Sequence[Idea]) -> list[Instruction]:
     return found
 
 
-def instruction(name: str, idea: Idea) -> Instruction:
+def instruction(name: str, idea: Idea | NumberedIdea) -> Instruction:
     """One instruction from a model's answer. Raises: BadAnswer."""
     parts = [idea.preprocessing, idea.model, idea.training]
     if not all(part.strip() for part in (idea.title, *parts)):

@@ -90,9 +90,9 @@ def _error(failed: Failed) -> list[Data]:
         return [sample("\n".join(failed.faults), TRACEBACK_CHARACTERS)]
     kind = error.type if failed.result.status == "error" else "it was stopped"
     first = Data(f"{kind} in line {error.line}" if error.line else kind)
-    texts = (error.message, own_frames(error.traceback))
-    told = [sample(text, TRACEBACK_CHARACTERS) for text in texts if text.strip()]
-    return [first, *told]
+    frames = own_frames(error.traceback).strip()
+    texts = [frames] if error.message in frames else [error.message, frames]  # the traceback ends with the message
+    return [first, *(sample(text, TRACEBACK_CHARACTERS) for text in texts if text)]
 
 
 def _tail(result: ExecutionResult) -> str:

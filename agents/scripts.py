@@ -166,7 +166,7 @@ def _occurrences(code: str, search: str) -> list[int]:
 
 def _change(text: str) -> str:
     found = _CHANGE.search(text)
-    return " ".join(found.group(1).split())[:LONGEST_CHANGE] if found else ""
+    return " ".join(found.group(1).split()).rstrip(".")[:LONGEST_CHANGE] if found else ""
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

@@ -30,9 +30,7 @@ def write(mind: Mind, brief: Brief, instruction: Instruction, attempt: str) -> D
 
     Raises: NoAnswer, ReplayDiffers.
     """
-    variables = (
-        brief.about() | brief.contract() | {"instruction": Data(plan_text(instruction), keep=2 * PLAN_CHARACTERS)}
-    )
+    variables = brief.about() | brief.contract() | {"plan": Data(plan_text(instruction), keep=2 * PLAN_CHARACTERS)}
     read = whole_script(brief.profile.modules)
     return mind.ask(
         Question(f"{attempt}/write", "write", "write", variables, read, max_tokens=SCRIPT_TOKENS, seconds=brief.seconds)

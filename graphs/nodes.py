@@ -23,7 +23,7 @@ from graphs.finish import conclude
 from graphs.knowledge import Knowledge, winner
 from graphs.live import Live, close, live
 from graphs.making import START
-from graphs.plan import decide
+from graphs.plan import decide, model_drafts
 from graphs.prepare import prepare
 from graphs.rivals import earlier_changes, readable_scripts, rivals
 from graphs.state import Assignment, AttemptState, InputState, State
@@ -69,7 +69,8 @@ def propose_node(state: State) -> Update:
         pool.append(Instruction(START, "Your own script", text, text, text, source=START))
     if things.mind.awake("propose"):
         try:
-            pool += ideas(things.mind, things.brief(state["facts"], early_seconds(things)), pool)
+            brief = things.brief(state["facts"], early_seconds(things))
+            pool += ideas(things.mind, brief, pool, model_drafts(things.settings.budget()))
         except NoAnswer:
             pass  # the gate has said so
     return {"pool": pool}

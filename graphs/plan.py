@@ -29,6 +29,7 @@ from graphs.knowledge import (
     winner,
 )
 from graphs.state import Assignment, Decision, Kind
+from ranker.prior import NEW_PER_KNOWN
 
 NOISE = 2.0
 """An attempt races on while it is behind by at most so many paired standard errors (about 95 %)."""
@@ -83,6 +84,21 @@ def _draft(known: Knowledge, budget: Budget, limit: int) -> Decision:
     return Decision("draft", f"draft the next {count} of {len(waiting)} ranked instructions", chosen)
 
 
+def model_drafts(budget: Budget) -> int:
+    """How many instructions of a model come to be drafted beside the recipes (see ranker.prior for their turns)."""
+    drafts = max(2, ceil(DRAFT_SHARE * budget.attempts))
+    return drafts - ceil(drafts / (1 + NEW_PER_KNOWN))
+
+
+def distinct(known: Knowledge, ranked: Sequence[str]) -> list[str]:
+    """`ranked` without attempts that an improvement before them holds already."""
+    kept: list[str] = []
+    for attempt in ranked:
+        if not any(attempt in known.attempts[better].parents for better in kept):
+            kept.append(attempt)
+    return kept
+
+
 def waiting_instructions(known: Knowledge) -> list[str]:
     """Ranked instructions that are not tried yet and can be written."""
     tried = {attempt.instruction for attempt in known.attempts.values()}
@@ -127,7 +143,7 @@ def improve(known: Knowledge, budget: Budget) -> Decision:
         wanted = [("improve", [attempt]) for attempt in readable][: min(room, budget.parallel)]
     last = room <= budget.parallel and (len(wanted) < room or room > 1 or "improve" in made)
     if known.asks("ensemble") and readable and len(ranked) > 1 and "ensemble" not in made and last:
-        wanted = [*wanted[: room - 1], ("ensemble", ranked[:MEMBERS])]
+        wanted = [*wanted[: room - 1], ("ensemble", distinct(known, ranked)[:MEMBERS])]
     chosen = [new_attempt(known, budget, place, "", kind, who) for place, (kind, who) in enumerate(wanted)]
     said = ", ".join(f"{kind} {' + '.join(who)}" for kind, who in wanted)
     return Decision("improve", said or "nothing that can be improved", chosen)

@@ -42,7 +42,7 @@ def earlier_changes(state: State, parent: str) -> list[str]:
 
 def _rival(standing: Standing, attempt: Attempt, runs: dict[str, Run], plans: dict[str, str]) -> Rival:
     score = standing.score
-    plan = plans.get(attempt.instruction) or f"{attempt.kind} of {', '.join(attempt.parents)}: {attempt.title}"
+    plan = plans.get(attempt.instruction) or attempt.title
     return Rival(
         id=attempt.id,
         title=attempt.title,

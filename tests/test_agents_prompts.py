@@ -98,7 +98,7 @@ def _roles(mind: ScriptedMind, brief: Brief, text: dict[str, str]) -> Iterator[C
     raised = ScriptError("KeyError", text["message"], text["traceback"], 1)
     results = [ExecutionResult("error", raised, text["stdout"], text["stderr"], 1.0, None), ok(), failed("", "timeout")]
     yield partial(find_insight, mind, brief)
-    yield partial(ideas, mind, brief, propose(brief.task, brief.profile.description))
+    yield partial(ideas, mind, brief, propose(brief.task, brief.profile.description), 3)
     yield partial(critique, mind, brief, [plan], propose(brief.task, brief.profile.description))
     yield partial(write, mind, brief, plan, "2")
     for number, result in enumerate(results, start=3):

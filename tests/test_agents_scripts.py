@@ -151,7 +151,7 @@ def test_a_script_without_a_submission_is_refused() -> None:
 def test_edits_are_made_and_said() -> None:
     edits = edit("depth = 3\n", "depth = 5\nseed = 0\n") + edit(LAST, LAST + LAST)
     draft = changed_script(SCRIPT, MODULES)(f"**Change:** deeper   trees.\n{edits}")
-    assert draft == Draft(SCRIPT.replace("depth = 3", "depth = 5\nseed = 0") + LAST, "deeper trees.")
+    assert draft == Draft(SCRIPT.replace("depth = 3", "depth = 5\nseed = 0") + LAST, "deeper trees")
 
 
 def test_the_change_is_one_short_sentence() -> None:

@@ -85,7 +85,7 @@ def test_the_faults_of_a_submission_go_to_repair_and_later_repairs_see_what_was_
     first, second = (question for question in mind.asked if question.role == "repair")
     assert "1 id is missing" in str(first.variables["error"])
     assert "invalid submission" in str(first.variables["status"])
-    assert "number 1." in str(second.variables["tried"])
+    assert "number 1" in str(second.variables["tried"])
 
 
 def test_the_best_is_improved_and_the_last_attempt_combines_the_best_few(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_best_is_improved_and_the_last_attempt_combines_the_best_few(tmp_pat
     assert [tried[f"000{n}"]["kind"] for n in range(1, 7)] == ["draft"] * 4 + ["improve", "ensemble"]
     assert tried["0005"]["parents"] == ["0002"]
     assert "deeper trees" in tried["0005"]["title"]
-    assert tried["0006"]["parents"] == ["0005", "0002", "0001"]
+    assert tried["0006"]["parents"] == ["0005", "0001", "0003"], "0005 holds 0002 already"
     assert report["winner"] == {"0005": 1.0}
     combine = mind.asked[-1]
     assert "print(5)" in str(combine.variables["scripts"])
@@ -122,7 +122,7 @@ def test_a_bad_answer_counts_as_an_attempt_and_a_lost_one_does_not(tmp_path: Pat
     report = Stage(tmp_path / "bad", [ok(), ok()], {"0001": 1.0}, bad).go()
     assert [attempt["status"] for attempt in report["attempts"]] == ["ok", "unwritten"]
     lost = ScriptedMind(answers(**{f"a000{n}_write": NoAnswer("server", "500") for n in (2, 3, 4)}))
-    report = Stage(tmp_path / "lost", [ok()] * 3, {"0001": 1.0, "0004": 2.0}, lost).go()
+    report = Stage(tmp_path / "lost", [ok()] * 3, {"0001": 1.0, "0003": 2.0}, lost).go()
     assert report["valid"]
     assert sum(attempt["status"] == "ok" for attempt in report["attempts"]) == 2
 
