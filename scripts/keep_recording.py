@@ -1,4 +1,4 @@
-"""`python scripts/keep_recording.py RUN FOLDER`: keep of a run what a replay needs, without a path of this machine."""
+"""`python -m scripts.keep_recording RUN FOLDER`: keep of a run what a replay needs, without a path of this machine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-KEPT = ("report.json", "llm/*.json", "profile/*", "attempts/*/try-*/solution.py", "attempts/*/try-*/view-*/*.json")
+from graphs.recorded import DIGEST, digest
+
+KEPT = ("report.json", "llm/*.json", "profile/profile.json", "attempts/*/try-*/view-*/result.json")
 PREDICTIONS = "attempts/*/try-*/view-*/predictions.csv"
+SCRIPTS = ("attempts/*/try-*/solution.py", "profile/solution.py")
+"""Of these only a digest is kept: models' scripts stand in llm/, recipes' in recipes/."""
 
 
 def keep(run: Path, folder: Path) -> int:
@@ -19,6 +23,10 @@ def keep(run: Path, folder: Path) -> int:
         target = folder / path.relative_to(run)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    for script in (path for pattern in SCRIPTS for path in run.glob(pattern)):
+        known = (folder / script.relative_to(run)).with_name(DIGEST)
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(f"{digest(script.read_text())}\n")
     record, report = (json.loads((run / name).read_text()) for name in ("task.json", "report.json"))
     record["task"]["data"] = Path(record["task"]["data"]).name
     for settings in (record["settings"], report["settings"]):

@@ -1,7 +1,6 @@
 """Recorded runs, replayed: the whole way from a description to a submission, with a model's real mistakes, without it.
 
-A run is recorded with any model and kept by scripts/keep_recording.py; after a change of prompts it is made anew by
-`python -m agents.run TASK --model replay:RUN --replay-reworded`.
+A run is recorded with any model and kept by scripts/keep_recording.py; CONTRIBUTING.md tells how to make it anew.
 """
 
 from __future__ import annotations
