@@ -36,6 +36,8 @@ INTERRUPT = "__interrupt__"
 SPARE_THREADS = 2
 """LangGraph's pool also holds the thread that waits for the stream: with none to spare a run of one script at a time
 would wait for ever. How many scripts run side by side is bounded by Live.slots."""
+ASKING_THREADS = 4
+"""So many branches may wait for a model while others run their scripts."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,9 @@ def write_review(folder: RunFolder, value: dict[str, Any]) -> Path:
 
 def graph_config(folder: RunFolder) -> RunnableConfig:
     """Thread name and size of the pool."""
-    parallel = folder.load()[1].parallel
-    return {"configurable": {"thread_id": THREAD}, "max_concurrency": parallel + SPARE_THREADS}
+    settings = folder.load()[1]
+    threads = settings.parallel + SPARE_THREADS + (ASKING_THREADS if settings.models else 0)
+    return {"configurable": {"thread_id": THREAD}, "max_concurrency": threads}
 
 
 def _events(namespace: tuple[str, ...], mode: str, data: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -95,6 +95,10 @@ def describe_event(event: Event) -> list[str]:
             return [f"attempt {assignment['attempt']} starts on {view_name(assignment['view'])}{tries}"]
         case "ended":
             return [ended_line(event)]
+        case "failed":
+            return [
+                f"attempt {event['attempt']}, try {event['tries']} failed: {event['faults'][0].splitlines()[0][:160]}"
+            ]
         case "opening":
             return [f"{event['run']}: opening the sandbox and the grader"]
         case "resumed":

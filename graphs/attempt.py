@@ -43,8 +43,10 @@ def write_node(state: AttemptState) -> AttemptState:
     return _script(state, 1, first_script)
 
 
-def repair_node(state: AttemptState) -> AttemptState:
+def repair_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState:
     """The next try's script; none where nothing is left to try."""
+    failed = {"attempt": state["assignment"].attempt, "tries": state["tries"], "faults": state["faults"]}
+    runtime.stream_writer({"event": "failed"} | failed)
     return _script(state, state["tries"] + 1, next_script)
 
 
