@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import httpx2
@@ -58,8 +59,18 @@ def load_model(name: ModelName, prices: Mapping[str, PriceSpec]) -> Loaded:
     """
     if os.environ.get(ONLY_LOCAL) and not name.local:
         raise TaskError(f"{name.text}: {name.endpoint} is not this machine, and {ONLY_LOCAL} is set; unset it.")
+    if name.local:
+        _past_proxies(urlsplit(name.endpoint or "").hostname)
     chat, failures, close = _MAKERS[name.provider](name)
     return Loaded(name, chat, (*failures, *WRONG_REPLIES), price_of(name, prices), close)
+
+
+def _past_proxies(host: str | None) -> None:
+    """What is asked of this machine goes to no proxy, whatever HTTP_PROXY says."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        hosts = [part for part in os.environ.get(variable, "").split(",") if part]
+        if host and host not in hosts and "*" not in hosts:
+            os.environ[variable] = ",".join([*hosts, host])
 
 
 def nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from models.chat import Message
@@ -38,7 +39,6 @@ def fingerprint(messages: Sequence[Message]) -> str:
 
 def difference(ours: str, recorded: str) -> str:
     """The first line of each that the other has not."""
-    mine, theirs = normal(ours), normal(recorded)
-    new = next((line for line in mine if line not in theirs), "")
-    gone = next((line for line in theirs if line not in mine), "")
+    mine, theirs = Counter(normal(ours)), Counter(normal(recorded))
+    new, gone = next(iter(mine - theirs), ""), next(iter(theirs - mine), "")
     return f"now {new[:160]!r}, recorded {gone[:160]!r}"

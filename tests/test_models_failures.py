@@ -178,6 +178,17 @@ def test_a_schema_or_pictures_that_are_refused_are_left_out_from_then_on(tmp_pat
     assert held(scene) == [True, True, False, False]
 
 
+def test_a_system_turn_that_is_refused_stands_before_the_users_words_from_then_on(tmp_path: Path) -> None:
+    refused = server.status(400, "System role not supported")
+    with asking(tmp_path, [refused, OK, OK]) as scene:
+        assert scene.gate.ask(a_question()) == RIGHT
+        assert scene.gate.ask(a_question("second")) == RIGHT
+    roles = [[message["role"] for message in body["messages"]] for body in scene.bodies()]
+    assert roles == [["system", "user"], ["user"], ["user"]]
+    assert "machine-learning engineer" in scene.prompts()[1]
+    assert "19 + 23" in scene.prompts()[1]
+
+
 def test_a_refusal_that_names_no_reason_is_tried_without_both(tmp_path: Path) -> None:
     with asking(
         tmp_path, [server.status(400, "Bad request"), OK, server.status(400, "Bad request")], "output"

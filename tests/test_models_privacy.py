@@ -166,3 +166,12 @@ def test_models_elsewhere_can_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(TaskError, match=f"is not this machine, and {ONLY_LOCAL} is set"):
             load_model(parse_model(name), {})
     assert load_model(parse_model("openai:m@http://127.0.0.1:1/v1"), {}).where == "openai at http://127.0.0.1:1/v1"
+
+
+def test_a_model_on_this_machine_is_asked_past_every_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "elsewhere.test")
+    with asking(tmp_path, [OK]) as scene:
+        assert scene.gate.ask(a_question()) == RIGHT
