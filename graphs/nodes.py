@@ -67,10 +67,11 @@ def propose_node(state: State) -> Update:
     if things.folder.start.exists():
         text = "as in the script that was handed in"
         pool.append(Instruction(START, "Your own script", text, text, text, source=START))
-    if things.mind.awake("propose"):
+    wanted = model_drafts(things.settings.budget())
+    if wanted and things.mind.awake("propose"):
         try:
             brief = things.brief(state["facts"], early_seconds(things))
-            pool += ideas(things.mind, brief, pool, model_drafts(things.settings.budget()))
+            pool += ideas(things.mind, brief, pool, wanted)
         except NoAnswer:
             pass  # the gate has said so
     return {"pool": pool}

@@ -55,8 +55,7 @@ def decide(known: Knowledge, budget: Budget) -> Decision:
 def draft(known: Knowledge, budget: Budget) -> Decision:
     """The next-ranked instructions; where a model can improve them, attempts are kept back for that."""
     keeps = known.asks("improve") and known.facts.views > 0
-    limit = max(2, ceil(DRAFT_SHARE * budget.attempts)) if keeps else budget.attempts
-    return _draft(known, budget, limit)
+    return _draft(known, budget, draft_limit(budget) if keeps else budget.attempts)
 
 
 def draft_the_rest(known: Knowledge, budget: Budget) -> Decision:
@@ -84,10 +83,14 @@ def _draft(known: Knowledge, budget: Budget, limit: int) -> Decision:
     return Decision("draft", f"draft the next {count} of {len(waiting)} ranked instructions", chosen)
 
 
+def draft_limit(budget: Budget) -> int:
+    """Attempts that are drafts, where the others are improvements."""
+    return min(budget.attempts, max(2, ceil(DRAFT_SHARE * budget.attempts)))
+
+
 def model_drafts(budget: Budget) -> int:
     """How many instructions of a model come to be drafted beside the recipes (see ranker.prior for their turns)."""
-    drafts = max(2, ceil(DRAFT_SHARE * budget.attempts))
-    return drafts - ceil(drafts / (1 + NEW_PER_KNOWN))
+    return draft_limit(budget) - ceil(draft_limit(budget) / (1 + NEW_PER_KNOWN))
 
 
 def distinct(known: Knowledge, ranked: Sequence[str]) -> list[str]:

@@ -105,6 +105,12 @@ def test_the_best_is_improved_and_the_last_attempt_combines_the_best_few(tmp_pat
     assert "print(5)" in str(combine.variables["scripts"])
 
 
+def test_one_attempt_is_one_attempt_and_asks_for_no_instruction(tmp_path: Path) -> None:
+    mind = ScriptedMind({"describe": INSIGHT})
+    report = Stage(tmp_path, [ok(), ok()], {"0001": 1.0}, mind, attempts=1).go()
+    assert [attempt["source"].split(":")[0] for attempt in report["attempts"]] == ["recipe"]
+
+
 def test_flaws_that_a_reviewer_finds_are_mended_before_any_code_is_written(tmp_path: Path) -> None:
     flaws = json.dumps({"reviews": [{"number": 1, "flaws": ["It leaks."]}]})
     ideas = [
