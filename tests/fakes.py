@@ -9,15 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from grading.base import FULL_VIEW, Delivery, Grade, Score, Standing, Standings, Task, View
-from models.base import NoAnswer, Question, Role
-from models.prompt import compose
 from recipes.base import ColumnFacts, DataFile, Description, Profile
 from sandbox.base import ExecutionResult, FetchedFile, Limits, Mount, SandboxError, ScriptError
 
-T = TypeVar("T")
 SUBMISSION = b"id,y\n1,0\n"
 
 
@@ -84,38 +80,6 @@ def failed(message: str = "boom", status: str = "error") -> ExecutionResult:
     """Code that raised."""
     error = ScriptError("ValueError", message, "Traceback", 3) if status == "error" else None
     return ExecutionResult(status, error, "", "", 1.0, 100.0)  # type: ignore[arg-type]
-
-
-@dataclass
-class ScriptedMind:
-    """Answers each question by its key; a `NoAnswer` among the answers is raised. Without answers it is asleep."""
-
-    answers: dict[str, str | NoAnswer]
-    asked: list[Question[Any]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def ask(self, question: Question[T]) -> T:
-        with self.lock:
-            self.asked.append(question)
-        if question.key not in self.answers:
-            raise AssertionError(f"the scripted mind has no answer to {question.key}")
-        answer = self.answers[question.key]
-        if isinstance(answer, NoAnswer):
-            raise answer
-        compose(question, "output")  # the prompt must be complete, whatever is answered
-        return question.read(answer)
-
-    def awake(self, role: Role) -> bool:
-        return bool(self.answers)
-
-    def asleep(self) -> dict[str, str]:
-        return {}
-
-    def pace(self) -> float:
-        return 1.0
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass

@@ -27,7 +27,8 @@ from models.prompt import compose
 from prompts.render import FOLDER, environment
 from recipes.base import ColumnFacts, DataFile, Instruction
 from sandbox.base import ExecutionResult, Limits, ScriptError
-from tests.fakes import ScriptedMind, a_profile, a_task, failed, ok
+from tests.fakes import a_profile, a_task, failed, ok
+from tests.scripted_mind import ScriptedMind
 from tests.test_graphs_models import answers, script
 from tests.test_graphs_pipeline import Stage
 

@@ -41,9 +41,17 @@ def ids(path: Path) -> list[str]:
     return [line.split(",")[0] for line in path.read_text().splitlines()[1:]]
 
 
-def containers(process: subprocess.Popen[str]) -> list[str]:
-    """The containers that a process has started and that still exist."""
-    command = ["docker", "ps", "-a", "--filter", "label=linguacodus", "--format", '{{.Label "linguacodus.owner"}}']
+def containers(process: subprocess.Popen[str], running: bool = False) -> list[str]:
+    """The containers that a process has made and that still exist, or still run."""
+    command = [
+        "docker",
+        "ps",
+        *([] if running else ["-a"]),
+        "--filter",
+        "label=linguacodus",
+        "--format",
+        '{{.Label "linguacodus.owner"}}',
+    ]
     owners = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return [owner for owner in owners if owner.startswith(f"{process.pid}-")]
 
@@ -105,9 +113,10 @@ def test_a_killed_run_goes_on_and_repeats_no_finished_attempt(tmp_path: Path) ->
     process.wait()
     written = first.stat().st_mtime_ns
     assert (folder / "submission.csv").exists()
-    assert wait_until(lambda: not containers(process), 15), "a container outlived its killed client"
+    assert wait_until(lambda: not containers(process, running=True), 15), "a container outlived its killed client"
     done = run("--resume", str(folder), "--json")
     assert done.returncode == 0, done.stderr
+    assert not containers(process), "one that was made and not yet started is swept by the next start"
     assert len(json.loads(done.stdout)["attempts"]) == 2
     assert first.stat().st_mtime_ns == written
     again = run("--resume", str(folder), "--quiet")

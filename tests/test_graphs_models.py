@@ -10,7 +10,8 @@ import pytest
 
 from agents.drive import solve
 from models.base import NoAnswer, ReplayDiffers
-from tests.fakes import ScriptedMind, failed, ok
+from tests.fakes import failed, ok
+from tests.scripted_mind import ScriptedMind
 from tests.test_graphs_pipeline import Stage
 
 SCRIPT = "import pandas as pd\nprint({})\nopen('submission.csv', 'w')\n"

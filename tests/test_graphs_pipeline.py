@@ -20,7 +20,8 @@ from graphs.pipeline import builder
 from graphs.prepare import prepare
 from models.records import Records
 from sandbox.base import ExecutionResult, SandboxError, SandboxLost
-from tests.fakes import SUBMISSION, ScriptedGrader, ScriptedMind, ScriptedSandbox, a_profile, a_task, failed, ok
+from tests.fakes import SUBMISSION, ScriptedGrader, ScriptedSandbox, a_profile, a_task, failed, ok
+from tests.scripted_mind import ScriptedMind
 
 CONFIG = {"configurable": {"thread_id": "run"}, "max_concurrency": 1}
 
