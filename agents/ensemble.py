@@ -10,23 +10,20 @@ from agents.standing import Rival, scores_text
 from agents.write import SCRIPT_TOKENS
 from models.base import Data, Mind, Question
 
-BEST = 3
-"""So many of the best are shown, and the scripts of those that a model or a person wrote."""
 MEMBER_CHARACTERS = 7_000
 
 
 def ensemble(mind: Mind, brief: Brief, rivals: Sequence[Rival], attempt: str) -> Draft:
-    """A script that combines the best of `rivals` (best first).
+    """A script that combines `rivals` (best first).
 
     Raises: NoAnswer, ReplayDiffers.
     """
-    best = rivals[:BEST]
     variables = brief.about() | brief.contract() | {
         "metric": brief.task.metric,
         "direction": brief.task.direction,
-        "scores": scores_text(best),
-        "plans": [Data(f"{rival.id}: {rival.plan}", keep=PLAN_CHARACTERS) for rival in best],
-        "scripts": [shown(f"# script of {r.id}\n{r.code}", keep=MEMBER_CHARACTERS) for r in best if r.code],
+        "scores": scores_text(rivals),
+        "plans": [Data(f"{rival.id}: {rival.plan}", keep=PLAN_CHARACTERS) for rival in rivals],
+        "scripts": [shown(f"# script of {r.id}\n{r.code}", keep=MEMBER_CHARACTERS) for r in rivals if r.code],
         "seconds": spell(brief.script_seconds),
     }  # fmt: skip
     read = whole_script(brief.profile.modules)

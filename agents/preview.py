@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from graphs.prepare import prepare
 from graphs.settings import Settings
 from models.base import Role
 from models.names import parse_model
-from models.prices import Usage, price_of
+from models.prices import Price, Usage, price_of
 from models.prompt import PROMPT_TOKENS
 
 QUESTIONS: dict[Role, int] = {"describe": 1, "propose": 1, "critique": 2}
 """Asked once a run; besides, each attempt asks for its script and for its repairs."""
-ROUNDS = 2
-"""A question may be asked once more."""
+WRITERS: tuple[Role, ...] = ("write", "improve", "ensemble")
+"""One of these makes the first script of an attempt."""
 SHORT_TOKENS = 8_000
 """Length of an answer that holds no script."""
 
@@ -72,15 +73,22 @@ def _ranked(task: str, run: str, context: Context) -> dict[str, Any]:
 
 
 def largest_usd(spec: TaskSpec, settings: Settings) -> float | None:
-    """USD that all questions can cost at most; None where a price is not known."""
+    """About what all questions can cost at most (calls that break off apart); None where a price is not known."""
     if settings.replay:
         return 0.0
-    total = 0.0
-    for role, text in settings.models.items():
-        price = price_of(parse_model(text), spec.prices)
-        if price is None:
-            return None
-        total += ROUNDS * QUESTIONS.get(role, 0) * price.cost(Usage(PROMPT_TOKENS, SHORT_TOKENS))
-        times = {"write": 1, "repair": MAX_TRIES - 1}.get(role, 0) * settings.attempts
-        total += ROUNDS * times * price.cost(Usage(PROMPT_TOKENS, SCRIPT_TOKENS))
+    prices = {role: price_of(parse_model(text), spec.prices) for role, text in settings.models.items()}
+    if None in prices.values():
+        return None
+    dearest = max((_both_rounds(prices, role, SCRIPT_TOKENS) for role in WRITERS), default=0.0)
+    repairs = (MAX_TRIES - 1) * _both_rounds(prices, "repair", SCRIPT_TOKENS)
+    once = sum(times * _both_rounds(prices, role, SHORT_TOKENS) for role, times in QUESTIONS.items())
+    total = once + settings.attempts * (dearest + repairs)
     return total if settings.usd is None else min(settings.usd, total)
+
+
+def _both_rounds(prices: Mapping[Role, Price | None], role: Role, answer: int) -> float:
+    """USD of a question and of asking it once more, with the first answer in view."""
+    price = prices.get(role)
+    if price is None:
+        return 0.0
+    return price.cost(Usage(PROMPT_TOKENS, answer)) + price.cost(Usage(PROMPT_TOKENS + answer, answer))

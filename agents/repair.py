@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,9 @@ def _error(failed: Failed) -> list[Data]:
     error = failed.result.error
     if error is None:
         return [sample("\n".join(failed.faults), TRACEBACK_CHARACTERS)]
-    kind = error.type if failed.result.status == "error" else "it was stopped"
+    # A script may name an exception of its own after a cell, so only Python's are told at every level.
+    known = isinstance(getattr(builtins, error.type, None), type)
+    kind = (error.type if known else "an exception") if failed.result.status == "error" else "it was stopped"
     first = Data(f"{kind} in line {error.line}" if error.line else kind)
     frames = own_frames(error.traceback).strip()
     texts = [frames] if error.message in frames else [error.message, frames]  # the traceback ends with the message

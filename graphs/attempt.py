@@ -54,6 +54,9 @@ def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState
     """Run the script on the view in a fresh container and keep what came out."""
     things, assignment = live(state["run"]), state["assignment"]
     things.grader.make_view(assignment.view)
+    seconds = assignment.seconds
+    if assignment.draft and state["tries"] > 1:  # the plan has kept back the time of one try
+        seconds = max(1.0, min(seconds, things.spare(assignment.ask_seconds)))
     with things.slots:
         runtime.stream_writer({"event": "started", "assignment": asdict(assignment), "tries": state["tries"]})
         ran = run_script(
@@ -61,7 +64,7 @@ def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState
             (things.folder.path / state["script"]).read_text(),
             mounts=things.mounts(assignment.view, state["facts"].shared),
             limits=things.settings.limits(),
-            seconds=assignment.seconds,
+            seconds=seconds,
             seed=things.settings.seed,
             max_bytes=SUBMISSION_BYTES,
         )

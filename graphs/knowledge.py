@@ -91,9 +91,17 @@ def winner(known: Knowledge) -> dict[str, float]:
     if known.standings.blend:
         return known.standings.blend.members
     if known.standings.attempts:
-        level = [standing for standing in known.standings.attempts if 0 <= standing.behind <= standing.behind_error]
-        names = [next(iter(standing.members)) for standing in level]
-        return {min(names, key=lambda name: (known.attempts[name].by_model, name)): 1.0}
+        by_model = {name: attempt.by_model for name, attempt in known.attempts.items()}
+        named = [(next(iter(standing.members)), standing) for standing in known.standings.attempts]
+        leader = named[0][0]
+        level = [
+            name
+            for name, standing in named
+            if standing.behind <= standing.behind_error
+            # one that is ahead on too few views to lead counts where a model's would take the lead
+            and (standing.behind >= 0 or (by_model[leader] and not by_model[name]))
+        ]
+        return {min(level, key=lambda name: (by_model[name], name)): 1.0}
     valid = [run.attempt for run in known.runs.values() if run.view == FULL_VIEW and run.predictions]
     return {min(valid): 1.0} if valid else {}
 

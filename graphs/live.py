@@ -99,6 +99,10 @@ class Live:
         seconds, self.since = now - self.since, now
         return seconds
 
+    def spare(self, share: float) -> float:
+        """Seconds that an answer, or a further try, may take now; at the last plan half of the time was `share`."""
+        return min(share, 2 * share - (time.monotonic() - self.since))
+
     def brief(self, facts: Task, seconds: float) -> Brief:
         """What prompts say of the task; an answer may take `seconds`."""
         try:
@@ -107,7 +111,7 @@ class Live:
             insight = None
         limits, script = self.settings.limits(), self.settings.script_seconds * (VIEW_SHARE if facts.views else 1.0)
         spec = self.folder.load()[0]
-        metric = Path(spec.metric.file).read_text(encoding="utf-8") if spec.metric.file else None
+        metric = _code(Path(spec.metric.file)) if spec.metric.file else None
         own_split = spec.views.file is not None
         return Brief(facts, load_profile(self.folder.profile), limits, script, insight, metric, own_split, seconds)
 
@@ -194,6 +198,14 @@ def _mind(spec: TaskSpec, settings: Settings, records: Records) -> Gate:
     minds = {} if settings.replay else load_models(settings.models, spec.prices, settings.usd)
     replay = Records(RunFolder(Path(settings.replay)).llm) if settings.replay else None
     return Gate(settings.models, minds, records, _say, settings.privacy, settings.usd, replay, settings.replay_reworded)
+
+
+def _code(path: Path) -> str | None:
+    """The user's own metric for prompts; they do without where it has been moved."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _say(event: dict[str, Any]) -> None:

@@ -147,7 +147,11 @@ def _payload(state: State, assignment: Assignment) -> AttemptState:
     if assignment.kind == "draft":
         return payload
     earlier = earlier_changes(state, assignment.parents[0]) if assignment.kind == "improve" else []
-    return payload | {"rivals": rivals(state), "scripts": readable_scripts(state), "earlier": earlier}
+    return payload | {
+        "rivals": rivals(state, assignment.parents),
+        "scripts": readable_scripts(state),
+        "earlier": earlier,
+    }
 
 
 def _instruction(state: State, assignment: Assignment) -> Instruction:

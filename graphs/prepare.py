@@ -31,6 +31,8 @@ def prepare(task: str, run: str, context: Context) -> RunFolder:
         start = _own_script(Path(context.start)) if context.start else None
         if start:
             write_atomically(folder.start, start.encode())
+        if settings.replay:
+            _take_over(RunFolder(Path(settings.replay)), folder)
         folder.create(spec, settings)
     return folder
 
@@ -52,6 +54,13 @@ def _settings(spec: TaskSpec, context: Context) -> Settings:
     for loaded in load_models(names, spec.prices, settings.usd).values():
         loaded.close()
     return settings
+
+
+def _take_over(source: RunFolder, folder: RunFolder) -> None:
+    """What a person gave to a run that is replayed: a script of their own, and the review of the instructions."""
+    for before, now in ((source.start, folder.start), (source.review, folder.review)):
+        if before.exists() and not now.exists():
+            write_atomically(now, before.read_bytes())
 
 
 def _own_script(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
 from agents.brief import plan_text
@@ -14,13 +15,12 @@ MOST = 8
 """Attempts that are shown, the best first, and changes, the last ones."""
 
 
-def rivals(state: State) -> list[Rival]:
-    """The attempts with a blind score, best first, without their scripts."""
+def rivals(state: State, parents: Sequence[str]) -> list[Rival]:
+    """The best attempts with a blind score, best first, and `parents` among them; without their scripts."""
     plans = {instruction.id: plan_text(instruction) for instruction in state["pool"]}
-    return [
-        _rival(standing, state["attempts"][next(iter(standing.members))], state["runs"], plans)
-        for standing in state["standings"].attempts[:MOST]
-    ]
+    names = [(next(iter(standing.members)), standing) for standing in state["standings"].attempts]
+    shown = [(name, standing) for place, (name, standing) in enumerate(names) if place < MOST or name in parents]
+    return [_rival(standing, state["attempts"][name], state["runs"], plans) for name, standing in shown]
 
 
 def readable_scripts(state: State) -> dict[str, str]:

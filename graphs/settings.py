@@ -81,7 +81,7 @@ def settle(
         models=dict(models or {}),
         usd=said.usd if said.usd is not None else (before.usd if replayed else spec.budget.usd),
         privacy=said.privacy or before.privacy or spec.privacy,
-        review=said.review,
+        review=said.review or before.review,
         replay_executions=said.replay_executions,
         replay_reworded=said.replay_reworded,
     )
@@ -99,6 +99,7 @@ def said_before(replayed: Settings | None) -> Context:
         seed=replayed.seed,
         usd=replayed.usd,
         privacy=replayed.privacy,
+        review=replayed.review,
     )
 
 

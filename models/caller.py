@@ -66,13 +66,14 @@ class Caller:
         plain = self._plain.setdefault(loaded.name.text, set())
         end = time.monotonic() + seconds
         while True:
-            given = without(call, plain)
+            left_out = frozenset(plain)  # others may add to it meanwhile
+            given = without(call, left_out)
             try:
                 return self._call(loaded, record, given, max(0.0, end - time.monotonic()))
             except Trouble as fault:
                 extras: set[Failure] = {"form"} if given.schema else set()
                 extras |= {"images"} if given.images else set()
-                refused = extras if fault.kind == "bad" else {fault.kind} & (extras | {"system"}) - plain
+                refused = extras if fault.kind == "bad" else {fault.kind} & (extras | {"system"}) - left_out
                 if fault.billed or not refused:
                     raise
                 plain |= refused
@@ -86,14 +87,17 @@ class Caller:
         try:
             reply = send(loaded, call, seconds, self.stopped)
         except Trouble as fault:
+            if self.stopped.is_set():  # the model was closed under the call
+                raise AskingStopped("the run was stopped while a model was being asked") from None
             exchange.trouble, exchange.why = fault.kind, fault.why
             if not fault.billed:
                 exchange.usd, exchange.certain = 0.0, True
             raise
         else:
             exchange.reply = reply
-            exchange.usd = loaded.price.cost(reply.usage) if loaded.price else 0.0
-            exchange.certain = not reply.usage.estimated
+            if not reply.usage.estimated:  # else it stays at the largest possible cost
+                exchange.usd = loaded.price.cost(reply.usage) if loaded.price else 0.0
+                exchange.certain = True
         finally:
             exchange.seconds = round(time.monotonic() - began, 3)
             self.records.keep(record)

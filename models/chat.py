@@ -112,7 +112,7 @@ def _gather(
         if len(str(whole.text)) > ENOUGH:
             raise Trouble("bad", "the answer has no end", billed=True)
     if whole is None:
-        raise Trouble("empty", "the server closed without an answer")
+        raise Trouble("empty", "the server closed without an answer", billed=True)
     return whole
 
 

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from graphs.recorded import DIGEST, digest
 
-KEPT = ("report.json", "llm/*.json", "profile/profile.json", "attempts/*/try-*/view-*/result.json")
+KEPT = (
+    "report.json",
+    "start.py",
+    "review.yaml",
+    "llm/*.json",
+    "profile/profile.json",
+    "attempts/*/try-*/view-*/result.json",
+)
 PREDICTIONS = "attempts/*/try-*/view-*/predictions.csv"
 SCRIPTS = ("attempts/*/try-*/solution.py", "profile/solution.py")
 """Of these only a digest is kept: models' scripts stand in llm/, recipes' in recipes/."""

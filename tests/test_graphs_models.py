@@ -104,6 +104,7 @@ def test_the_best_is_improved_and_the_last_attempt_combines_the_best_few(tmp_pat
     assert report["winner"] == {"0005": 1.0}
     combine = mind.asked[-1]
     assert "print(5)" in str(combine.variables["scripts"])
+    assert {name for name in tried if f"{name} " in str(combine.variables["scores"])} == {"0005", "0001", "0003"}
 
 
 def test_one_attempt_is_one_attempt_and_asks_for_no_instruction(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from grading.base import AUDIT_VIEW, FULL_VIEW, Standings
 from graphs.knowledge import Budget, Knowledge, winner
 from graphs.plan import decide
+from graphs.rivals import rivals
 from graphs.state import Attempt, Run
 from ranker.base import Ranked
 from tests.fakes import a_task, standing
@@ -126,3 +128,22 @@ def test_without_a_blind_view_scripts_run_on_all_rows_and_the_first_valid_one_co
     attempt = Attempt("0001", "draft", "i1", "t", "recipe:x", 1, "ok", "s.py")
     run = Run("0001", FULL_VIEW, "ok", 10, "p.csv", None, None)
     assert decide(replace(state, attempts={"0001": attempt}, runs={run.key: run}), BUDGET).phase == "finish"
+
+
+def test_a_models_script_does_not_lead_where_a_recipe_is_ahead_on_the_views_of_both() -> None:
+    found = known({"0001": 0.0, "0002": 0.0})
+    by_model = replace(found.attempts["0001"], source="llm")
+    leader, other = standing("0001", 1.0, 0.0, 0.0, 2), standing("0002", 0.9, -0.05, 0.1, 1)
+    found = replace(found, attempts=found.attempts | {"0001": by_model}, standings=Standings([leader, other], None))
+    assert winner(found) == {"0002": 1.0}
+    assert winner(replace(found, attempts=found.attempts | {"0001": replace(by_model, source="start")})) == {
+        "0001": 1.0
+    }
+
+
+def test_a_parent_far_down_the_ranking_is_shown_to_who_improves_it() -> None:
+    names = [f"{n:04d}" for n in range(1, 13)]
+    found = known(dict.fromkeys(names, 0.0))
+    board = Standings([standing(name, float(name)) for name in names], None)
+    state: Any = {"pool": [], "attempts": found.attempts, "runs": found.runs, "standings": board}
+    assert [rival.id for rival in rivals(state, ["0012"])] == [*names[:8], "0012"]

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from models.base import AskingStopped, NoAnswer
 from models.gate import Gate
-from models.load import load_model
-from models.names import parse_model
+from models.load import Loaded, load_model
+from models.names import ModelName, parse_model
+from models.prices import FreePrice
 from models.records import Records
 from tests.model_scenes import OK, Scene, a_question, asking
 from tests.model_server import Behaviour, drop, refuses_response_format, silent, slow, too_many
@@ -145,3 +149,32 @@ def test_another_providers_broken_stream_is_noticed_at_once(tmp_path: Path, monk
             gate.ask(a_question(seconds=20, schema=None))
         server.shutdown()
     assert caught.value.kind == "connection"
+
+
+class DiesWhenClosed(BaseChatModel):
+    """A model in a process of ours: closing it breaks its answer off."""
+
+    closed: Any = None
+
+    @property
+    def _llm_type(self) -> str:
+        return "dies"
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        raise NotImplementedError
+
+    def _stream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        if self.closed.wait(10):
+            raise RuntimeError("the process has ended")
+        yield ChatGenerationChunk(message=AIMessageChunk(content=str(messages)))
+
+
+def test_a_model_that_dies_of_being_closed_was_stopped_and_gave_no_wrong_answer(tmp_path: Path) -> None:
+    closed = threading.Event()
+    chat = DiesWhenClosed(closed=closed)
+    loaded = Loaded(ModelName("own", "hf", "own"), chat, (RuntimeError,), FreePrice(), closed.set)
+    gate = Gate({"check": "own"}, {"own": loaded}, Records(tmp_path), lambda event: None)
+    threading.Timer(0.3, gate.close).start()
+    with pytest.raises(AskingStopped):
+        gate.ask(a_question())
+    assert gate.asleep() == {}
