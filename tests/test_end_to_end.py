@@ -18,7 +18,7 @@ import pytest
 from langgraph_sdk import get_sync_client
 
 ROOT = Path(__file__).resolve().parent.parent
-TASK = "examples/breast-cancer/task.yaml"
+TASK = "examples/life-expectancy/task.yaml"
 FAST = ["--attempts", "1", "--minutes", "2"]
 pytestmark = pytest.mark.docker
 
@@ -77,7 +77,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
 
 def test_a_task_ends_with_a_submission_a_solution_and_an_estimate(solved: tuple[Path, dict[str, Any]]) -> None:
     folder, report = solved
-    wanted = ids(ROOT / "examples/breast-cancer/public/sample_submission.csv")
+    wanted = ids(ROOT / "examples/life-expectancy/public/sample_submission.csv")
     assert ids(folder / "submission.csv") == wanted
     delivery = report["delivery"]
     assert delivery["low"] <= delivery["estimate"] <= delivery["high"]
@@ -91,14 +91,14 @@ def test_hidden_labels_are_only_where_the_grader_looks(solved: tuple[Path, dict[
     folder, _ = solved
     assert oct((folder / "hidden").stat().st_mode)[-3:] == "700"
     header = (folder / "views/view-1/test.csv").read_text().splitlines()[0]
-    original = (ROOT / "examples/breast-cancer/public/test.csv").read_text().splitlines()[0]
+    original = (ROOT / "examples/life-expectancy/public/test.csv").read_text().splitlines()[0]
     assert header == original
 
 
 def test_the_delivered_solution_makes_the_submission_again(solved: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     folder, _ = solved
     out = tmp_path / "again.csv"
-    data = ROOT / "examples/breast-cancer/public"
+    data = ROOT / "examples/life-expectancy/public"
     command = [sys.executable, "-m", "sandbox.run", str(folder / "solution"), "--data", str(data), "--out", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
     assert ids(out) == ids(folder / "submission.csv")
@@ -154,7 +154,7 @@ def test_a_dry_run_shows_what_would_be_done_and_leaves_nothing(tmp_path: Path) -
     before = set((ROOT / "runs").glob("*")) if (ROOT / "runs").exists() else set()
     done = run(TASK, "--dry-run")
     assert done.returncode == 0, done.stderr
-    for word in ("binary", "views", "Candidates", "Largest cost"):
+    for word in ("regression", "views", "Candidates", "Largest cost"):
         assert word in done.stdout
     assert (set((ROOT / "runs").glob("*")) if (ROOT / "runs").exists() else set()) == before
 
@@ -162,10 +162,10 @@ def test_a_dry_run_shows_what_would_be_done_and_leaves_nothing(tmp_path: Path) -
 @pytest.mark.long
 def test_a_plain_folder_and_a_metric_are_enough(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    data = str(ROOT / "examples/breast-cancer/public")
-    done = run(data, "--metric", "accuracy", "--first-valid", "--minutes", "2", "--out", str(folder))
+    data = str(ROOT / "examples/life-expectancy/public")
+    done = run(data, "--metric", "rmse", "--first-valid", "--minutes", "2", "--out", str(folder))
     assert done.returncode == 0, done.stderr
-    assert ids(folder / "submission.csv") == ids(ROOT / "examples/breast-cancer/public/sample_submission.csv")
+    assert ids(folder / "submission.csv") == ids(ROOT / "examples/life-expectancy/public/sample_submission.csv")
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def test_no_failure_of_a_server_loses_the_run(tmp_path: Path) -> None:
     with serving(script) as server:
         options = ["--attempts", "2", "--minutes", "2", "--parallel", "1", "--out", str(tmp_path / "run"), "--json"]
         model = ["--model", f"openai:tiny@{server.url}"]
-        command = [sys.executable, "-m", "agents.run", "examples/breast-cancer", *model, *options]
+        command = [sys.executable, "-m", "agents.run", "examples/life-expectancy", *model, *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
         assert server.overrun == []
