@@ -59,7 +59,7 @@ def test_a_recorded_run_comes_out_as_it_did_without_any_model(name: str, tmp_pat
 
 @pytest.mark.long
 def test_scripts_of_a_recorded_run_are_run_anew_and_compared(tmp_path: Path) -> None:
-    done = replay("python-docstrings", tmp_path / "run")
+    done = replay("breast-cancer", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert "scripts run anew" in json.loads(done.stdout)["models"]["replay"][0]
 
