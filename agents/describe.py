@@ -19,16 +19,20 @@ PROFILE_BYTES = 2_000_000
 """A profile of 200 columns is under 100 kB."""
 
 
+def profile_script(task: Task) -> str:
+    """The script that `describe` runs."""
+    return render("profile", task)
+
+
 def describe(
-    sandbox: Sandbox, task: Task, mounts: Sequence[Mount], limits: Limits, seconds: float, seed: int
+    sandbox: Sandbox, task: Task, code: str, mounts: Sequence[Mount], limits: Limits, seconds: float, seed: int
 ) -> Profile:
-    """Run the profile script on the view in `mounts` and read what it wrote.
+    """Run the profile script `code` on the view in `mounts` and read what it wrote.
 
     Data that the profile cannot read must not end the run: then the description says so and names no columns.
 
     Raises: SandboxError.
     """
-    code = render("profile", task)
     run = run_script(
         sandbox,
         code,

@@ -38,6 +38,10 @@ class Budget:
     script_seconds: float
     """Time limit of one script on all rows."""
 
+    def first_seconds(self, views: int) -> float:
+        """Time limit of a script's first run: on a view, or on all rows where there are no views."""
+        return self.script_seconds * (VIEW_SHARE if views else 1.0)
+
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -127,7 +131,7 @@ def waves_fit(known: Knowledge, budget: Budget, runs: int, seconds_each: float) 
 
 def view_limit(known: Knowledge, budget: Budget) -> float:
     """Seconds that one run of a new script may take."""
-    return budget.script_seconds * (VIEW_SHARE if known.facts.views else 1.0)
+    return budget.first_seconds(known.facts.views)
 
 
 def asking(known: Knowledge, instructions: Sequence[str]) -> float:

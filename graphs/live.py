@@ -19,7 +19,6 @@ from grading.base import Delivery, Grade, Standings, Task, TaskError, View
 from grading.grader import Grader
 from grading.task import TaskSpec
 from graphs.folder import RunFolder
-from graphs.knowledge import VIEW_SHARE
 from graphs.recorded import RecordedSandbox
 from graphs.settings import Settings
 from models.base import Mind
@@ -109,7 +108,7 @@ class Live:
             insight = _INSIGHT.validate_json(self.folder.insight.read_bytes())
         except FileNotFoundError:
             insight = None
-        limits, script = self.settings.limits(), self.settings.script_seconds * (VIEW_SHARE if facts.views else 1.0)
+        limits, script = self.settings.limits(), self.settings.budget().first_seconds(facts.views)
         spec = self.folder.load()[0]
         metric = _code(Path(spec.metric.file)) if spec.metric.file else None
         own_split = spec.views.file is not None

@@ -12,7 +12,7 @@ from langgraph.types import Send, interrupt
 
 from agents.brief import Insight
 from agents.critique import critique
-from agents.describe import describe, profile_json
+from agents.describe import describe, profile_json, profile_script
 from agents.insight import find_insight
 from agents.propose import LLM, ideas, propose
 from agents.review import apply_review, review_entries
@@ -30,7 +30,6 @@ from graphs.state import Assignment, AttemptState, InputState, State
 from models.base import NoAnswer, Role
 from ranker.prior import PriorRanker
 from recipes.base import Instruction
-from recipes.render import render
 from sandbox.files import write_atomically
 
 PROFILE_SECONDS = 120.0
@@ -52,9 +51,10 @@ def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
     things.grader.make_view(view)
     mounts = things.mounts(view, facts.shared)
     settings = things.settings
-    profile = describe(things.sandbox, facts, mounts, settings.limits(), PROFILE_SECONDS, settings.seed)
+    code = profile_script(facts)
+    profile = describe(things.sandbox, facts, code, mounts, settings.limits(), PROFILE_SECONDS, settings.seed)
     write_atomically(things.folder.profile, profile_json(profile))
-    write_atomically(things.folder.profile_script, render("profile", facts).encode())
+    write_atomically(things.folder.profile_script, code.encode())
     empty = {"attempts": {}, "runs": {}, "standings": NOTHING_YET, "spent": 0.0}
     found = {"run": run, "facts": facts, "description": profile.description, "insight": _insight(things, facts)}
     return found | empty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, TypeVar
@@ -13,7 +13,6 @@ from models.base import AskingStopped, BadAnswer, Level, NoAnswer, Question, Rol
 from models.caller import Caller
 from models.chat import Call, Message, Reply
 from models.load import Loaded
-from models.normal import fingerprint
 from models.prompt import PROMPT_TOKENS, Prompt, compose, fenced
 from models.records import Record, Records
 from models.replay import recall
@@ -159,9 +158,9 @@ class Gate:
 
     def _reply(self, record: Record, call: Call, end: float) -> Reply:
         """A reply from this run's record, from the replayed one, or from the model."""
-        known = known_reply(record, call.messages)
+        known = [exchange.reply for exchange in record.of(call.messages) if exchange.reply]
         if known:
-            return known
+            return known[0]
         if self.replay is None:
             return self.caller.reply(self.minds[record.model], record, call, end - time.monotonic())
         exchange = recall(self.replay, record.key, call.messages, len(record.exchanges) if self.reworded else None)
@@ -188,15 +187,6 @@ def understand(question: Question[T], reply: Reply) -> T:
     if reply.finish == "refusal":
         raise BadAnswer("It was refused. The task is an ordinary exercise in machine learning on tables and files.")
     return question.read(reply.text)
-
-
-def known_reply(record: Record, messages: Sequence[Message]) -> Reply | None:
-    """What was answered to this conversation in this run already."""
-    wanted = fingerprint(messages)
-    for exchange in record.exchanges:
-        if exchange.reply and fingerprint(exchange.messages) == wanted:
-            return exchange.reply
-    return None
 
 
 def _counted(record: Record) -> dict[str, Any]:

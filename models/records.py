@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from grading.base import TaskError
 from models.base import ROLES, Failure, Level, Role
 from models.chat import Message, Reply
+from models.normal import fingerprint
 from models.secrets import redact
 from sandbox.files import write_atomically
 
@@ -61,6 +63,11 @@ class Record:
     failure: Failure | None = None
     why: str | None = None
     """Why it has no answer."""
+
+    def of(self, messages: Sequence[Message]) -> list[Exchange]:
+        """The exchanges in which this was sent, but for what varies by itself."""
+        wanted = fingerprint(messages)
+        return [exchange for exchange in self.exchanges if fingerprint(exchange.messages) == wanted]
 
 
 _RECORD = TypeAdapter(Record)

@@ -27,10 +27,9 @@ def recall(records: Records, key: str, messages: Sequence[Message], place: int |
     came = _outcomes(record)
     if place is not None and place < len(came):
         return replace(came[place], messages=list(messages), replayed=True)
-    wanted = fingerprint(messages)
     if record.failure and not _turns(record, messages):  # no money or no time was left to send it
         return Exchange(list(messages), trouble=record.failure, why=record.why, replayed=True)
-    same = [exchange for exchange in record.exchanges if fingerprint(exchange.messages) == wanted]
+    same = record.of(messages)
     if not same:
         raise ReplayDiffers(_how(records, record, messages))
     exchange = next((exchange for exchange in same if exchange.reply), same[-1])
