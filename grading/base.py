@@ -64,6 +64,11 @@ class Task:
     notes: list[str] = field(default_factory=list)
     """What was inferred and from what, a sentence each, for the user."""
 
+    @property
+    def first_view(self) -> int:
+        """The view on which every attempt starts: all rows where nothing can be graded blind."""
+        return 1 if self.views else FULL_VIEW
+
 
 @dataclass(frozen=True)
 class View:

@@ -29,6 +29,7 @@ from sandbox.base import Mount, Sandbox, SandboxClosed
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.files import write_atomically
 from sandbox.image import ensure_image
+from sandbox.script import keep_scripts_warm
 
 
 class Grading(Protocol):
@@ -124,6 +125,11 @@ class Live:
         """A view's files, and the files and folders that all views share, as a script sees them."""
         own = [Mount(self.folder.view(view).resolve(), "/work/data")]
         return own + [Mount((self.data / name).resolve(), f"/work/data/{name}") for name in shared]
+
+    def keep_warm(self, facts: Task, count: int) -> None:
+        """Have `count` containers ready for drafts (the first view is on disk): they start while a model thinks."""
+        mounts, settings = self.mounts(facts.first_view, facts.shared), self.settings
+        keep_scripts_warm(self.sandbox, count, mounts, settings.limits(), settings.seed)
 
     def put_best(self, submission: Path) -> None:
         """Make `submission` the run's best so far; a reader never sees half a file."""

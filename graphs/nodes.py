@@ -17,7 +17,7 @@ from agents.insight import find_insight
 from agents.propose import LLM, ideas, propose
 from agents.review import apply_review, review_entries
 from agents.write import RECIPE
-from grading.base import FULL_VIEW, Standings, Task
+from grading.base import Standings, Task
 from graphs.context import Context
 from graphs.finish import conclude
 from graphs.knowledge import Knowledge, winner
@@ -47,10 +47,10 @@ def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
     prepare(state["task"], run, runtime.context)
     things = live(run)
     facts = things.grader.infer()
-    view = 1 if facts.views else FULL_VIEW
-    things.grader.make_view(view)
-    mounts = things.mounts(view, facts.shared)
     settings = things.settings
+    things.grader.make_view(facts.first_view)
+    things.keep_warm(facts, settings.parallel)
+    mounts = things.mounts(facts.first_view, facts.shared)
     code = profile_script(facts)
     profile = describe(things.sandbox, facts, code, mounts, settings.limits(), PROFILE_SECONDS, settings.seed)
     write_atomically(things.folder.profile, profile_json(profile))
@@ -119,7 +119,10 @@ def plan_node(state: State) -> Update:
     best = winner(known)
     if runs and best != leading(state):
         _put_best(things, best, runs)
-    return {"standings": standings, "spent": spent, "decision": decide(known, things.settings.budget())}
+    decision = decide(known, things.settings.budget())
+    drafts_left = things.settings.attempts - len(state["attempts"]) if decision.assignments else 0
+    things.keep_warm(state["facts"], min(drafts_left, things.settings.parallel))
+    return {"standings": standings, "spent": spent, "decision": decision}
 
 
 def finish_node(state: State) -> Update:

@@ -123,7 +123,7 @@ def new_attempt(
     return Assignment(
         name,
         instruction or f"{kind}-{name}",
-        view=1 if known.facts.views else FULL_VIEW,
+        view=known.facts.first_view,
         draft=True,
         seconds=max(1.0, min(view_limit(known, budget), left(known, budget))),
         kind=kind,

@@ -26,7 +26,7 @@ class RecordedSession:
     view: str
     run: ScriptRun | None = None
 
-    def execute(self, code: str, seconds: float) -> ExecutionResult:
+    def execute(self, code: str, seconds: float, env: Mapping[str, str] | None = None) -> ExecutionResult:
         """See sandbox.base.Session. Raises: ReplayDiffers."""
         self.run = self.sandbox.find(code, self.view)
         return self.run.result
@@ -50,6 +50,16 @@ class RecordedSandbox:
     ) -> Iterator[RecordedSession]:
         """See sandbox.base.Sandbox."""
         yield RecordedSession(self, next(mount.source.name for mount in mounts if mount.target == DATA_DIR))
+
+    def keep_warm(
+        self,
+        count: int,
+        *,
+        mounts: Sequence[Mount] = (),
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Nothing is started here."""
 
     def isolation(self) -> dict[str, str]:
         """Nothing ran."""

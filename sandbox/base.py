@@ -63,6 +63,8 @@ class Limits:
     """Scratch space in MiB (the working folder)."""
     output_mb: int = 64
     """What a program may print in MiB before it is stopped (status "output_limit")."""
+    gpus: int = 0
+    """GPUs that are lent to the container; needs an engine with NVIDIA's container toolkit."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,11 @@ class FetchedFile:
 class Session(Protocol):
     """One container with one kernel, used for one try and thrown away."""
 
-    def execute(self, code: str, seconds: float) -> ExecutionResult:
+    def execute(self, code: str, seconds: float, env: Mapping[str, str] | None = None) -> ExecutionResult:
         """Run `code` for at most `seconds` of wall clock (interrupt, grace, kill).
+
+        `env` is added to the kernel's environment first; what libraries read when they are loaded belongs into the
+        session's own.
 
         Raises: SandboxLost, SandboxClosed.
         """
@@ -141,9 +146,23 @@ class Sandbox(Protocol):
     def session(
         self, *, mounts: Sequence[Mount] = (), limits: Limits | None = None, env: Mapping[str, str] | None = None
     ) -> AbstractContextManager[Session]:
-        """A fresh, hardened container.
+        """A fresh, hardened container; a warm one where `keep_warm` was asked for the same kind.
 
-        Raises: EngineUnavailable, ImageMissing, SandboxLost, SandboxClosed.
+        Raises: EngineUnavailable, ImageMissing, LimitsNotEnforced, SandboxLost, SandboxClosed.
+        """
+        ...
+
+    def keep_warm(
+        self,
+        count: int,
+        *,
+        mounts: Sequence[Mount] = (),
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Have `count` containers of this kind ready, the usual imports done, and refill in the background; 0 ends it.
+
+        A wish, never a promise: memory bounds it, and a session that finds none starts cold. Returns at once.
         """
         ...
 

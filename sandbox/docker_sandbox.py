@@ -18,6 +18,7 @@ from typing import Literal
 from sandbox.base import WORK_DIR, Limits, Mount, SandboxClosed, SandboxError, Session
 from sandbox.container import Container, Plan, session_user
 from sandbox.engine import Engine
+from sandbox.pool import Kind, Pool, most_idle
 from sandbox.relay_limits import FRAME_LIMIT
 from sandbox.scratch import DISK, MEMORY, make_scratch, sweep_scratch
 from sandbox.session import DockerSession
@@ -34,12 +35,16 @@ _BOOT = (
 class DockerSandbox:
     """`sandbox.base.Sandbox` on Docker. `with` opens it: engine, image and leftovers are looked after then.
 
+    `runtime` is one that the engine knows by name, such as "runsc" (gVisor); left out, the engine's own.
+
     Raises on opening: EngineUnavailable, ImageMissing, LimitsNotEnforced, SandboxLost.
     """
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str, runtime: str | None = None) -> None:
         self._image = image
+        self._runtime = runtime
         self._engine: Engine | None = None
+        self._pool: Pool | None = None
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._running: set[Container] = set()
@@ -54,36 +59,53 @@ class DockerSandbox:
         except BaseException:
             self._engine.close()
             raise
+        self._pool = Pool(self._begin_warm, self._end, most_idle(self._engine.ram_mb))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if self._engine:
-            self._engine.close()
+        try:
+            if self._pool:
+                self._pool.close()
+        finally:
+            if self._engine:
+                self._engine.close()
 
     @contextmanager
     def session(
         self, *, mounts: Sequence[Mount] = (), limits: Limits | None = None, env: Mapping[str, str] | None = None
     ) -> Iterator[Session]:
-        """A fresh, hardened container; leaving ends and removes it.
+        """A fresh, hardened container, warm where `keep_warm` has one of this kind; leaving ends and removes it.
 
         Raises: ImageMissing, SandboxLost, SandboxClosed, LimitsNotEnforced, SandboxError (a mount that is missing
         or closed to the code's user).
         """
-        limits = limits or Limits()
-        _check_readable(mounts)
-        container = self._start(mounts, limits, env or {})
+        kind = Kind.of(mounts, limits, env)
+        session = self._open_pool().take(kind) or self._begin(kind)
         try:
-            session = DockerSession(container, limits, self._closing)
-            session.await_kernel()
             yield session
         finally:
-            with self._lock:
-                self._running.discard(container)
-            container.stop()
-            container.pipe.free()
+            self._end(session)
+
+    def keep_warm(
+        self,
+        count: int,
+        *,
+        mounts: Sequence[Mount] = (),
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Have `count` containers of this kind ready, as memory allows (`sandbox.pool`); 0 ends it.
+
+        Raises: SandboxClosed.
+        """
+        self._open_pool().keep(Kind.of(mounts, limits, env), count)
+
+    def warm(self) -> int:
+        """How many warm containers wait for their use."""
+        return self._pool.ready() if self._pool else 0
 
     def isolation(self) -> dict[str, str]:
         """The isolation in force, for the report."""
@@ -107,25 +129,52 @@ class DockerSandbox:
         for container in running:
             container.pipe.close()  # the session's own thread wakes up, removes the container and reports
 
-    def _start(self, mounts: Sequence[Mount], limits: Limits, env: Mapping[str, str]) -> Container:
+    def _begin(self, kind: Kind) -> DockerSession:
+        """A session whose kernel answers."""
+        _check_readable(kind.mounts)
+        container = self._start(kind)
+        session = DockerSession(container, kind.limits, self._closing)
+        try:
+            session.await_kernel()
+        except BaseException:
+            self._end(session)
+            raise
+        return session
+
+    def _begin_warm(self, kind: Kind) -> DockerSession:
+        """A session that has the usual imports behind it."""
+        session = self._begin(kind)
+        try:
+            session.warm_up()
+        except BaseException:
+            self._end(session)
+            raise
+        return session
+
+    def _end(self, session: DockerSession) -> None:
+        with self._lock:
+            self._running.discard(session.container)
+        session.end()
+
+    def _start(self, kind: Kind) -> Container:
         engine, user = self._open_engine(), session_user()
-        scratch = make_scratch(limits.disk_mb, *user, mounts)
+        scratch = make_scratch(kind.limits.disk_mb, *user, kind.mounts)
         self._scratch = DISK if scratch else MEMORY
         try:
             place: Path | Literal["memory"] = scratch.mount if scratch else "memory"
-            container = Container(engine, self._plan(mounts, limits, env, place))
+            container = Container(engine, self._plan(kind, place))
         finally:
             if scratch:
                 scratch.release()
         self._register(container)
         return container
 
-    def _plan(
-        self, mounts: Sequence[Mount], limits: Limits, env: Mapping[str, str], place: Path | Literal["memory"]
-    ) -> Plan:
-        code = Mount(Path(__file__).parent, f"{_CODE}/sandbox")
+    def _plan(self, kind: Kind, place: Path | Literal["memory"]) -> Plan:
+        mounts = [*kind.mounts, Mount(Path(__file__).parent, f"{_CODE}/sandbox")]
         command = ["python", "-I", "-c", _BOOT]
-        return Plan(self._image, command, limits, session_user(), [*mounts, code], env, WORK_DIR, place, FRAME_LIMIT)
+        return Plan(
+            self._image, command, kind.limits, session_user(), mounts, dict(kind.env), WORK_DIR, place, FRAME_LIMIT
+        )
 
     def _register(self, container: Container) -> None:
         with self._lock:
@@ -139,6 +188,11 @@ class DockerSandbox:
         if self._engine is None or self._closing.is_set():
             raise SandboxClosed("The sandbox is not open; use it in a `with` statement.")
         return self._engine
+
+    def _open_pool(self) -> Pool:
+        self._open_engine()
+        assert self._pool is not None
+        return self._pool
 
 
 def _check_readable(mounts: Sequence[Mount]) -> None:

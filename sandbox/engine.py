@@ -95,6 +95,11 @@ class Engine:
         """CPU cores of the engine's machine."""
         return int(self._facts.get("NCPU") or os.cpu_count() or 1)
 
+    @property
+    def ram_mb(self) -> int:
+        """Memory of the engine's machine in MiB; 0 where it does not tell."""
+        return int(self._facts.get("MemTotal") or 0) // 2**20
+
     def describe(self) -> dict[str, str]:
         """The engine's part of `Sandbox.isolation`."""
         options = " ".join(str(option) for option in self._facts.get("SecurityOptions") or [])

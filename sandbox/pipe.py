@@ -61,6 +61,10 @@ class Pipe:
                 self._feed(self._read())
         return message
 
+    def is_quiet(self) -> bool:
+        """Whether the line is open and nothing waits to be read."""
+        return not self._frames and not self._poll.poll(0)
+
     def stderr(self) -> str:
         """The last of what the container's main process wrote to its own stderr."""
         return self._stderr.decode("utf-8", "replace").strip()

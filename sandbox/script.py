@@ -27,15 +27,19 @@ class ScriptRun:
     """Its output file, taken whatever the status: what was written before a time-out counts."""
 
 
-def script_env(limits: Limits, seconds: float, seed: int) -> dict[str, str]:
-    """The environment that every script may rely on (and a hash seed, so that the order of sets repeats)."""
+def script_env(limits: Limits, seed: int) -> dict[str, str]:
+    """What every script may rely on but its time (and a hash seed, so that the order of sets repeats)."""
     return {
-        "TIME_LIMIT_S": str(int(seconds)),
         "CPUS": f"{limits.cpus:g}",
         "MEMORY_MB": str(limits.memory_mb),
         "SEED": str(seed),
         "PYTHONHASHSEED": str(seed % 2**32),
     }
+
+
+def keep_scripts_warm(sandbox: Sandbox, count: int, mounts: Sequence[Mount], limits: Limits, seed: int) -> None:
+    """Have `count` containers ready for scripts that will be run with the same; 0 ends it. Raises: SandboxClosed."""
+    sandbox.keep_warm(count, mounts=mounts, limits=limits, env=script_env(limits, seed))
 
 
 def run_script(
@@ -51,6 +55,6 @@ def run_script(
 ) -> ScriptRun:
     """Run `code` in a container of its own and take the file `fetch`. Raises: SandboxError."""
     limits = limits or Limits()
-    with sandbox.session(mounts=mounts, limits=limits, env=script_env(limits, seconds, seed)) as session:
-        result = session.execute(code, seconds)
+    with sandbox.session(mounts=mounts, limits=limits, env=script_env(limits, seed)) as session:
+        result = session.execute(code, seconds, {"TIME_LIMIT_S": str(int(seconds))})
         return ScriptRun(result, session.fetch(fetch, max_bytes))

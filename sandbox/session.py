@@ -11,6 +11,7 @@ import binascii
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.base import ExecutionResult, FetchedFile, Limits, LimitsNotEnforced, SandboxClosed, SandboxLost, Status
@@ -35,7 +36,7 @@ class DockerSession:
     """`sandbox.base.Session` on a started container whose main process is the relay."""
 
     def __init__(self, container: Container, limits: Limits, closing: threading.Event) -> None:
-        self._container = container
+        self.container = container
         self._pipe = container.pipe
         self._limits = limits
         self._closing = closing
@@ -58,7 +59,28 @@ class DockerSession:
             )
         self._kernel_alive = True
 
-    def execute(self, code: str, seconds: float) -> ExecutionResult:
+    def warm_up(self) -> None:
+        """Import what most scripts import, unseen by them. Raises: SandboxLost, SandboxClosed."""
+        cell = Cell(uuid.uuid4().hex, self._limits.output_mb * 2**20)
+        try:
+            self._pipe.send({"op": "warm_up", "cell": cell.name})
+            self._follow(cell, time.monotonic() + START_SECONDS)
+            self._drain(cell)
+        except _BROKEN as error:
+            raise self._no_start(str(error)) from error
+        if not cell.replied or cell.exited or cell.error:
+            raise self._no_start("the usual imports failed")
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has happened since the last answer: a session that waits for its use is alive."""
+        return self._pipe.is_quiet()
+
+    def end(self) -> None:
+        """Kill and remove the container and free what is held here. Raises: SandboxLost."""
+        self.container.stop()
+        self._pipe.free()
+
+    def execute(self, code: str, seconds: float, env: Mapping[str, str] | None = None) -> ExecutionResult:
         """Run `code` for at most `seconds` of wall clock. Raises: SandboxLost, SandboxClosed."""
         self._check_open()
         cell = Cell(uuid.uuid4().hex, self._limits.output_mb * 2**20)
@@ -66,13 +88,13 @@ class DockerSession:
         if not self._kernel_alive:
             cell.take({"kind": "exit", "code": -9})
             return cell.result("killed", 0.0, None)
-        self._container.mark()
+        self.container.mark()
         try:
-            status = self._run(cell, code, started + seconds)
+            status = self._run(cell, code, env or {}, started + seconds)
         except _BROKEN:
             status = self._autopsy(cell)
         elapsed = time.monotonic() - started
-        return cell.result(status, elapsed, None if self._gone else self._container.peak_mb())
+        return cell.result(status, elapsed, None if self._gone else self.container.peak_mb())
 
     def fetch(self, path: str, max_bytes: int) -> FetchedFile:
         """Take a regular file below the working folder. Raises: SandboxLost, SandboxClosed."""
@@ -86,8 +108,8 @@ class DockerSession:
             self._autopsy(None)
             return FetchedFile(None, f"{path} is lost: the container ended while the file was read")
 
-    def _run(self, cell: Cell, code: str, deadline: float) -> Status:
-        self._pipe.send({"op": "execute", "cell": cell.name, "code": code})
+    def _run(self, cell: Cell, code: str, env: Mapping[str, str], deadline: float) -> Status:
+        self._pipe.send({"op": "execute", "cell": cell.name, "code": code, "env": dict(env)})
         self._follow(cell, deadline)
         if not cell.ended:
             return self._time_out(cell)
@@ -98,10 +120,10 @@ class DockerSession:
             return "output_limit"
         if cell.exited and not cell.replied:
             self._kill(cell)  # what it started may still run
-            return "out_of_memory" if self._container.out_of_memory() else "killed"
+            return "out_of_memory" if self.container.out_of_memory() else "killed"
         if cell.error is None:
             return "ok"
-        return "out_of_memory" if self._container.out_of_memory() else "error"
+        return "out_of_memory" if self.container.out_of_memory() else "error"
 
     def _follow(self, cell: Cell, deadline: float) -> None:
         """Take frames in until the cell has ended or the clock has run out."""
@@ -165,14 +187,14 @@ class DockerSession:
         """The line broke: closed by us, ended by the code, or lost. Raises: SandboxLost, SandboxClosed."""
         self._check_open()
         already_ended, self._gone, self._kernel_alive = self._gone, True, False
-        status: Status = "killed" if already_ended else self._container.autopsy()
+        status: Status = "killed" if already_ended else self.container.autopsy()
         if cell is not None and not cell.exited:
             cell.take({"kind": "exit", "code": -9})
         return status
 
     def _end_container(self) -> None:
         self._gone = True
-        self._container.stop()
+        self.container.stop()
 
     def _check_open(self) -> None:
         if self._closing.is_set():

@@ -88,7 +88,7 @@ class ScriptedSession:
 
     sandbox: ScriptedSandbox
 
-    def execute(self, code: str, seconds: float) -> ExecutionResult:
+    def execute(self, code: str, seconds: float, env: Mapping[str, str] | None = None) -> ExecutionResult:
         self.sandbox.codes.append(code)
         if "profile.json" in code:
             return ok()
@@ -123,6 +123,16 @@ class ScriptedSandbox:
         self, *, mounts: Sequence[Mount] = (), limits: Limits | None = None, env: Mapping[str, str] | None = None
     ) -> Iterator[ScriptedSession]:
         yield ScriptedSession(self)
+
+    def keep_warm(
+        self,
+        count: int,
+        *,
+        mounts: Sequence[Mount] = (),
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Nothing is started here."""
 
     def isolation(self) -> dict[str, str]:
         return {"engine": "scripted"}
