@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grading.base import Task
 from models.base import Data, Level
@@ -49,6 +49,8 @@ class Brief:
     """Whether the user cuts train by own code, so that nothing is known of how test differs."""
     seconds: float = 600.0
     """What an answer may take."""
+    mounted: list[str] = field(default_factory=list)
+    """Names of what the user has mounted besides the data."""
 
     def about(self) -> dict[str, object]:
         """The variables of _task.md.j2."""
@@ -69,6 +71,8 @@ class Brief:
         return {
             "time": spell(self.script_seconds),
             "cpus": f"{self.limits.cpus:g}",
+            "gpus": f"{self.limits.gpus} GPU(s)" if self.limits.gpus else "no GPU",
+            "mounted": [f"./mounts/{name}" for name in self.mounted],
             "packages": ", ".join(self.profile.packages) or "the usual packages for data science",
         }
 

@@ -59,7 +59,8 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
         lines.append(f"Submission: {folder / 'submission.csv'}")
         lines.append(f"Solution: {folder / 'solution'} and {folder / 'solution.ipynb'}")
         lines.append(f"Report: {folder / 'report.json'}")
-        lines.append(f"Run it again: python -m sandbox.run {folder / 'solution'} --data DATA_FOLDER")
+        mounts = "".join(f" --mount {name}={path}" for name, path in report["mounts"].items())
+        lines.append(f"Run it again: python -m sandbox.run {folder / 'solution'} --data DATA_FOLDER{mounts}")
     return lines
 
 

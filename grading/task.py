@@ -12,6 +12,7 @@ from grading.base import Direction, TaskError
 from grading.metric_names import CUSTOM, metric_info, resolve_metric
 from grading.task_paths import MAX_TEXT, check_files, own_code, read_description
 from grading.task_text import fault, read_yaml
+from sandbox.script import MOUNT_NAME
 
 TASK_FILE = "task.yaml"
 
@@ -86,6 +87,8 @@ class Limits(_Section):
     """CPU cores; left out: half of the machine's, at most 4."""
     disk_mb: int | None = Field(default=None, ge=64)
     """Scratch disk in MiB; left out: 4096."""
+    gpus: int = Field(default=0, ge=0, le=64)
+    """GPUs of the engine's machine."""
 
 
 class Budget(_Section):
@@ -133,6 +136,10 @@ class TaskSpec(_Section):
     """Of the whole run."""
     image: str | None = None
     """A sandbox image of the user's own; left out: the one that the program builds."""
+    runtime: str | None = Field(default=None, min_length=1)
+    """The container runtime by the name that the engine knows it by, such as runsc (gVisor); left out: the engine's."""
+    mounts: dict[str, Path] = {}
+    """Files or folders that scripts see read-only as ./mounts/NAME, such as weights; relative to the task file."""
     models: dict[str, str] = {}
     """The model of each role, and under "default" that of all others; in the task file also one name for all."""
     prices: dict[str, PriceSpec] = {}
@@ -146,6 +153,14 @@ class TaskSpec(_Section):
         if value is not None and not isinstance(value, (str, list)):
             raise ValueError("must be the name of a column or a list of names")
         return [value] if isinstance(value, str) else value or []
+
+    @field_validator("mounts")
+    @classmethod
+    def _plain_names(cls, mounts: dict[str, Path]) -> dict[str, Path]:
+        for name in mounts:
+            if not MOUNT_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no plain name; use letters, digits, dots, dashes and underscores")
+        return mounts
 
     @field_validator("models", mode="before")
     @classmethod
@@ -225,12 +240,20 @@ def _resolved(spec: TaskSpec, source: Path, where: Path) -> TaskSpec:
         "name": spec.name or (where.name if source.is_file() else data.name),
         "description": read_description(spec.description, source, where),
         "metric": _metric(spec.metric, source, where),
+        "mounts": {name: _mounted(name, path, source, where) for name, path in spec.mounts.items()},
     }
     if spec.views.file is not None:
         changes["views"] = spec.views.model_copy(
             update={"file": own_code(spec.views.file, "views.file", source, where)}
         )
     return spec.model_copy(update=changes)
+
+
+def _mounted(name: str, path: Path, source: Path, where: Path) -> Path:
+    found = (where / path.expanduser()).resolve()
+    if not found.exists():
+        raise TaskError(f"{source}: mounts.{name}: {found} does not exist; name a file or folder, or leave it out.")
+    return found
 
 
 def _metric(metric: MetricSpec, source: Path, where: Path) -> MetricSpec:

@@ -82,6 +82,7 @@ def build_report(things: Live, state: State, members: dict[str, float], delivery
         "seconds": round(state["spent"] + things.lap(), 1),
         "settings": asdict(things.settings),
         "isolation": things.sandbox.isolation(),
+        "mounts": {name: str(path) for name, path in things.extra.items()},
         "files": {"submission": "submission.csv", "solution": "solution/", "notebook": "solution.ipynb"},
     }
 

@@ -29,7 +29,7 @@ from sandbox.base import Mount, Sandbox, SandboxClosed
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.files import write_atomically
 from sandbox.image import ensure_image
-from sandbox.script import keep_scripts_warm
+from sandbox.script import DATA_DIR, MOUNTS_DIR, keep_scripts_warm
 
 
 class Grading(Protocol):
@@ -83,6 +83,8 @@ class Live:
     mind: Mind
     records: Records
     """What was asked of models."""
+    extra: dict[str, Path] = field(default_factory=dict)
+    """The user's other files and folders for scripts, by name."""
     stack: ExitStack = field(default_factory=ExitStack)
     best: threading.Lock = field(default_factory=threading.Lock)
     """Held while the best submission is being replaced."""
@@ -113,7 +115,8 @@ class Live:
         spec = self.folder.load()[0]
         metric = _code(Path(spec.metric.file)) if spec.metric.file else None
         own_split = spec.views.file is not None
-        return Brief(facts, load_profile(self.folder.profile), limits, script, insight, metric, own_split, seconds)
+        profile = load_profile(self.folder.profile)
+        return Brief(facts, profile, limits, script, insight, metric, own_split, seconds, sorted(self.extra))
 
     def spent_on(self, attempt: str) -> tuple[int, float]:
         """Tokens and USD of all calls for an attempt."""
@@ -122,9 +125,10 @@ class Live:
         return whole["prompt_tokens"] + whole["completion_tokens"], whole["usd"]
 
     def mounts(self, view: int, shared: list[str]) -> list[Mount]:
-        """A view's files, and the files and folders that all views share, as a script sees them."""
-        own = [Mount(self.folder.view(view).resolve(), "/work/data")]
-        return own + [Mount((self.data / name).resolve(), f"/work/data/{name}") for name in shared]
+        """A view's files, the files and folders that all views share, and the user's own, as a script sees them."""
+        own = [Mount(self.folder.view(view).resolve(), DATA_DIR)]
+        own += [Mount((self.data / name).resolve(), f"{DATA_DIR}/{name}") for name in shared]
+        return own + [Mount(path, f"{MOUNTS_DIR}/{name}") for name, path in self.extra.items()]
 
     def keep_warm(self, facts: Task, count: int) -> None:
         """Have `count` containers ready for drafts (the first view is on disk): they start while a model thinks."""
@@ -194,9 +198,9 @@ def _open_run(folder: RunFolder) -> Live:
         if settings.replay and settings.replay_executions:
             sandbox: Sandbox = RecordedSandbox(RunFolder(Path(settings.replay)))
         else:
-            sandbox = stack.enter_context(DockerSandbox(image))
+            sandbox = stack.enter_context(DockerSandbox(image, spec.runtime))
         grader = stack.enter_context(Grader(spec, folder.path, image, settings.seed))
-        return Live(folder, settings, spec.data, sandbox, grader, mind, records, stack.pop_all())
+        return Live(folder, settings, spec.data, sandbox, grader, mind, records, dict(spec.mounts), stack.pop_all())
 
 
 def _mind(spec: TaskSpec, settings: Settings, records: Records) -> Gate:

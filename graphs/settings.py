@@ -42,6 +42,7 @@ class Settings:
     """The run folder whose record is replayed."""
     replay_executions: bool = False
     replay_reworded: bool = False
+    gpus: int = 0
 
     def budget(self) -> Budget:
         """The part that the plan sees."""
@@ -49,7 +50,7 @@ class Settings:
 
     def limits(self) -> Limits:
         """The part that the sandbox sees."""
-        return Limits(memory_mb=self.memory_mb, cpus=self.cpus, disk_mb=self.disk_mb)
+        return Limits(memory_mb=self.memory_mb, cpus=self.cpus, disk_mb=self.disk_mb, gpus=self.gpus)
 
 
 def settle(
@@ -84,6 +85,7 @@ def settle(
         review=said.review or before.review,
         replay_executions=said.replay_executions,
         replay_reworded=said.replay_reworded,
+        gpus=spec.limits.gpus,
     )
 
 

@@ -109,8 +109,8 @@ class DockerSandbox:
 
     def isolation(self) -> dict[str, str]:
         """The isolation in force, for the report."""
-        uid, gid = session_user()
         facts = self._engine.describe() if self._engine else {}
+        uid, gid = self._user()
         return facts | {
             "image": self._image,
             "user": f"{uid}:{gid}",
@@ -131,7 +131,7 @@ class DockerSandbox:
 
     def _begin(self, kind: Kind) -> DockerSession:
         """A session whose kernel answers."""
-        _check_readable(kind.mounts)
+        _check_readable(kind.mounts, self._user()[0])
         container = self._start(kind)
         session = DockerSession(container, kind.limits, self._closing)
         try:
@@ -157,8 +157,8 @@ class DockerSandbox:
         session.end()
 
     def _start(self, kind: Kind) -> Container:
-        engine, user = self._open_engine(), session_user()
-        scratch = make_scratch(kind.limits.disk_mb, *user, kind.mounts)
+        engine = self._open_engine()
+        scratch = make_scratch(kind.limits.disk_mb, *self._user(), kind.mounts)
         self._scratch = DISK if scratch else MEMORY
         try:
             place: Path | Literal["memory"] = scratch.mount if scratch else "memory"
@@ -173,8 +173,20 @@ class DockerSandbox:
         mounts = [*kind.mounts, Mount(Path(__file__).parent, f"{_CODE}/sandbox")]
         command = ["python", "-I", "-c", _BOOT]
         return Plan(
-            self._image, command, kind.limits, session_user(), mounts, dict(kind.env), WORK_DIR, place, FRAME_LIMIT
+            self._image,
+            command,
+            kind.limits,
+            self._user(),
+            mounts,
+            dict(kind.env),
+            WORK_DIR,
+            place,
+            FRAME_LIMIT,
+            self._runtime,
         )
+
+    def _user(self) -> tuple[int, int]:
+        return session_user(self._engine is not None and self._engine.rootless)
 
     def _register(self, container: Container) -> None:
         with self._lock:
@@ -195,13 +207,13 @@ class DockerSandbox:
         return self._pool
 
 
-def _check_readable(mounts: Sequence[Mount]) -> None:
-    """Where we are root, generated code is somebody else: say so now rather than let it fail on its first file."""
-    for mount in mounts if os.geteuid() == 0 else ():
+def _check_readable(mounts: Sequence[Mount], uid: int) -> None:
+    """Where generated code is somebody else than we are: say so now rather than let it fail on its first file."""
+    for mount in mounts if uid != os.geteuid() else ():
         mode = mount.source.stat().st_mode if mount.source.exists() else 0
         wanted = 0o005 if stat.S_ISDIR(mode) else 0o004
         if mode & wanted != wanted:
             raise SandboxError(
-                f"{mount.source} is missing or closed to the sandbox's user {session_user()[0]}; "
+                f"{mount.source} is missing or closed to the sandbox's user {uid}; "
                 f"create it or run `chmod -R o+rX {mount.source}`."
             )

@@ -6,6 +6,7 @@ A script is plain Python with the working folder /work, the task's files read-on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from sandbox.base import WORK_DIR, ExecutionResult, FetchedFile, Limits, Mount, 
 DATA_DIR = f"{WORK_DIR}/data"
 MEMBERS_DIR = f"{WORK_DIR}/members"
 """Where a blend finds its members' submissions, one csv file a member."""
+MOUNTS_DIR = f"{WORK_DIR}/mounts"
+"""Where a script finds what its user mounts besides the data, by name."""
+MOUNT_NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 SUBMISSION = "submission.csv"
 MAX_SUBMISSION_BYTES = 1024 * 2**20
 

@@ -115,6 +115,10 @@ class ScriptedSandbox:
 
     results: list[ExecutionResult | SandboxError]
     codes: list[str] = field(default_factory=list)
+    opened: list[object] = field(default_factory=list)
+    """What each session was asked with."""
+    warmed: list[tuple[int, object]] = field(default_factory=list)
+    """How many were to be kept warm, and with what."""
     wrote: dict[int, bool] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -122,6 +126,7 @@ class ScriptedSandbox:
     def session(
         self, *, mounts: Sequence[Mount] = (), limits: Limits | None = None, env: Mapping[str, str] | None = None
     ) -> Iterator[ScriptedSession]:
+        self.opened.append((mounts, limits, env))
         yield ScriptedSession(self)
 
     def keep_warm(
@@ -133,6 +138,7 @@ class ScriptedSandbox:
         env: Mapping[str, str] | None = None,
     ) -> None:
         """Nothing is started here."""
+        self.warmed.append((count, (mounts, limits, env)))
 
     def isolation(self) -> dict[str, str]:
         return {"engine": "scripted"}

@@ -24,7 +24,7 @@ from agents.standing import Rival
 from agents.write import write
 from models.base import Level, NoAnswer, Question
 from models.prompt import compose
-from prompts.render import FOLDER, environment
+from prompts.render import FOLDER, environment, render
 from recipes.base import ColumnFacts, DataFile, Instruction
 from sandbox.base import ExecutionResult, Limits, ScriptError
 from tests.fakes import a_profile, a_task, failed, ok
@@ -200,3 +200,14 @@ def test_no_path_of_this_machine_leaves(tmp_path: Path, monkeypatch: pytest.Monk
     shown = [compose(question, "output").user for question in mind.asked]
     assert len(shown) == 6
     assert not [text for text in shown if str(tmp_path) in text or str(FOLDER.parent) in text]
+
+
+def test_gpus_and_what_is_mounted_are_said_where_there_are_some() -> None:
+    plain = _brief({place: place for place in PLACES})
+    rich = replace(plain, limits=Limits(gpus=2), mounted=["bert", "words.txt"])
+    for template in ("_contract", "_means"):
+        without, with_all = (render(template, **brief.contract()) for brief in (plain, rich))
+        assert "no GPU" in without
+        assert "mounts" not in without
+        assert "2 GPU(s)" in with_all
+        assert "./mounts/bert, ./mounts/words.txt" in with_all

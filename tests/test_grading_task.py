@@ -73,6 +73,15 @@ def test_the_grader_gets_bare_names_of_own_code(folder: Path) -> None:
     assert worker["target"] == ["y"]
 
 
+def test_what_is_mounted_is_found_beside_the_task_file(folder: Path) -> None:
+    (folder / "weights").mkdir()
+    spec = load_spec(
+        write(folder, "data: data\nmetric: rmse\nmounts: {bert: weights}\nlimits: {gpus: 1}\nruntime: runsc")
+    )
+    assert spec.mounts == {"bert": (folder / "weights").resolve()}
+    assert (spec.limits.gpus, spec.runtime) == (1, "runsc")
+
+
 MISTAKES = [
     ("metric: rmse", ["data is missing"]),
     ("data: data", ["metric is missing", "--metric"]),
@@ -94,6 +103,9 @@ MISTAKES = [
     ("data: data\nmetric: rmse\ntarget: {a: b}", ["target", "name of a column"]),
     ("data: data\nmetric: rmse\nviews: {by: group}", ["views", "needs a column"]),
     ("data: data\nmetric: rmse\nviews: {by: grup}", ["views.by", "'grup'", "'group'"]),
+    ("data: data\nmetric: rmse\nmounts: {w: none}", ["mounts.w", "none", "does not exist"]),
+    ("data: data\nmetric: rmse\nmounts: {../w: data}", ["mounts", "'../w'", "plain name"]),
+    ("data: data\nmetric: rmse\nlimits: {gpus: -1}", ["limits.gpus", "greater than or equal to 0"]),
     ("data: data\nmetric: [rmse", ["line 2"]),
     ("- 1", ["fields such as"]),
     ("a: &a [1]\nb: *a", ["alias"]),

@@ -82,6 +82,17 @@ def test_the_better_of_two_attempts_wins_and_is_refitted(tmp_path: Path) -> None
     assert stage.sandbox.results == []
 
 
+def test_containers_are_kept_warm_for_drafts_and_not_longer(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok(), ok(), ok()], {"0001": 2.0, "0002": 1.0})
+    stage.go()
+    profile, *drafts, _refit = stage.sandbox.opened
+    assert [kind for _, kind in stage.sandbox.warmed] == [profile] * len(stage.sandbox.warmed)
+    assert drafts == [profile, profile]  # what is warm is what they ask for
+    counts = [count for count, _ in stage.sandbox.warmed]
+    assert counts[0] == 1
+    assert counts[-1] == 0
+
+
 def test_a_failing_script_is_tried_once_more_in_its_safe_variant(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [failed(), ok(), ok()], {"0001": 1.0}, attempts=1)
     report = stage.go()

@@ -62,6 +62,9 @@ def test_bad_input_is_named(tmp_path: Path, data: Path) -> None:
     ):
         with pytest.raises(BadInput, match=text):
             read_job(solution, folder)
+    for mount, text in (("weights", "NAME=PATH"), ("../x=/etc", "plain name"), ("weights=/none", "does not exist")):
+        with pytest.raises(BadInput, match=text):
+            read_job(tmp_path / "x.py", None, [mount])
     result = run(tmp_path / "none.py", "--data", data)
     assert result.returncode == BAD_INPUT
     assert "check the path" in result.stderr
@@ -85,6 +88,25 @@ def test_a_script_writes_its_submission(tmp_path: Path, data: Path) -> None:
     assert out.read_text() == "id,y\n1,2\n"
     assert result.stdout == "done\n"
     assert "x.py: ok" in result.stderr
+
+
+@pytest.mark.docker
+def test_any_script_runs_with_other_files_and_without_data(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir(mode=0o755)
+    (weights / "model.txt").write_text("7")
+    (tmp_path / "note.txt").write_text("n")
+    (tmp_path / "x.py").write_text(
+        "import os\nseen = [open('mounts/w/model.txt').read(), open('mounts/note.txt').read(), os.listdir('.')]\n"
+        "try:\n    open('mounts/w/model.txt', 'w')\nexcept OSError as error:\n    seen.append(error.strerror)\n"
+        "open('seen.json', 'w').write(repr(seen))"
+    )
+    out = tmp_path / "out.json"
+    mounts = ["--mount", f"w={weights}", "--mount", f"note.txt={tmp_path / 'note.txt'}", "--disk-mb", 16]
+    words = [tmp_path / "x.py", *mounts, "--output", "seen.json", "--out", out, "--memory-mb", 256]
+    result = run(*words, "--image", find_image())
+    assert result.returncode == OK, result.stderr
+    assert out.read_text() == "['7', 'n', ['mounts'], 'Read-only file system']"
 
 
 @pytest.mark.docker
