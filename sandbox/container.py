@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+import resource
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from docker.types import LogConfig, Ulimit
+from docker.types import DeviceRequest, LogConfig, Ulimit
 from docker.types import Mount as EngineMount
 
-from sandbox.base import WORK_DIR, Limits, LimitsNotEnforced, Mount, SandboxLost
-from sandbox.engine import Engine, calls, owner_labels, remove
+from sandbox.base import WORK_DIR, Limits, LimitsNotEnforced, Mount, SandboxError, SandboxLost
+from sandbox.engine import Engine, Event, calls, owner_labels, remove
 from sandbox.frames import MAX_FRAME
 from sandbox.meter import Meter
 from sandbox.pipe import Pipe
 
 SESSION_USER = (1000, 1000)
 """Who generated code is when we are root ourselves."""
+KILLED = 137
+"""Exit code of a process that was ended by SIGKILL."""
+_OPEN_FILES = 16_384
+_PROCESSES = 16_384
+"""Of one user on the whole machine; `Limits.pids` is what counts for a container."""
 _TMP_MB = 256
 _SHARED_MEMORY_MB = 256
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,16 +51,21 @@ class Plan:
     scratch: Path | Literal["memory"] | None = None
     """What the working folder is: a folder of the host, a tmpfs, or not there at all."""
     frame_limit: int = MAX_FRAME
+    runtime: str | None = None
+    """What starts containers, by the engine's name for it ("runsc" is gVisor); None: the engine's own choice."""
 
 
-def session_user() -> tuple[int, int]:
-    """Who generated code is: ourselves, or somebody without rights where we are root."""
-    return SESSION_USER if os.geteuid() == 0 else host_user()
+def session_user(rootless: bool = False) -> tuple[int, int]:
+    """Who generated code is: ourselves, or somebody without rights where our own number would be root's.
+
+    In the containers of a `rootless` engine that is number 0, who is ourselves outside.
+    """
+    return SESSION_USER if rootless or os.geteuid() == 0 else host_user()
 
 
-def host_user() -> tuple[int, int]:
-    """The numbers of our own user and group."""
-    return os.geteuid(), os.getegid()
+def host_user(rootless: bool = False) -> tuple[int, int]:
+    """Our own user and group, as they are numbered in the engine's containers."""
+    return (0, 0) if rootless else (os.geteuid(), os.getegid())
 
 
 def base_env(limits: Limits) -> dict[str, str]:
@@ -70,21 +84,25 @@ def base_env(limits: Limits) -> dict[str, str]:
 
 
 class Container:
-    """A running container. Raises on starting: ImageMissing, SandboxLost, LimitsNotEnforced."""
+    """A running container. Raises on starting: ImageMissing, SandboxLost, LimitsNotEnforced, SandboxError."""
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
+        if plan.runtime:
+            engine.facts.require_runtime(plan.runtime)
         self._engine = engine
         self._born = time.time()
         self._marked_at, self._marked_kills = self._born, 0
+        self._stopped = False
         self._container = engine.create(plan.image, container_options(plan, engine.cpus))
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._give_up)
             self.pipe = Pipe(engine.attach(self._container), plan.frame_limit)
+            undo.callback(self.pipe.free)
             self._start()
-            self._meter = Meter(str(self._container.id), self._process_id())
+            state = self._look(plan)
+            self._meter = Meter(str(self._container.id), int(state.get("Pid") or 0))
             self._check(plan.limits)
-        except BaseException:
-            remove(self._container)
-            raise
+            undo.pop_all()
 
     def peak_mb(self) -> float | None:
         """Largest memory so far in MiB, None where neither cgroup nor engine tells."""
@@ -99,41 +117,68 @@ class Container:
         kills = self._meter.out_of_memory_kills()
         if kills is not None:
             return kills > self._marked_kills
-        return "oom" in self._events(self._marked_at)
+        return any(event.action == "oom" for event in self._events(self._marked_at))
 
     def autopsy(self) -> Literal["out_of_memory", "killed"]:
-        """Why the container has ended by itself. Raises: SandboxLost (it did not; the engine took it from us)."""
-        events = self._events(self._born - 1)
-        if "oom" in events:
+        """Why the container has ended by itself. Raises: SandboxLost (it did not; it was taken from us).
+
+        Docker reports an "oom" event. Podman does not, but its containers' cgroups outlive them by a moment.
+        """
+        if (self._meter.out_of_memory_kills() or 0) > self._marked_kills:
             return "out_of_memory"
-        if "die" in events and "kill" not in events:  # "kill" is an order to the engine: nobody inside can give one
+        events = self._events(self._born - 1)
+        if any(event.action == "oom" for event in events):
+            return "out_of_memory"
+        # "kill" is an order to the engine. Without one, too, nobody inside can send SIGKILL to process 1.
+        ordered = any(event.action == "kill" for event in events)
+        if not ordered and any(event.action == "die" and event.exit_code != KILLED for event in events):
             return "killed"
         raise SandboxLost("The container was taken away by somebody else or by the engine; run the command again.")
 
     def stop(self) -> None:
-        """Kill and remove it; may be called twice. Raises: SandboxLost."""
+        """Kill and remove it. Called again it does nothing, even after a failure: then it ends with our line to it.
+
+        Raises: SandboxLost.
+        """
         self.pipe.close()
-        remove(self._container)
+        if not self._stopped:
+            self._stopped = True
+            remove(self._container)
 
     def _start(self) -> None:
         with calls("starting a container"):
             self._container.start()
 
-    def _process_id(self) -> int:
+    def _look(self, plan: Plan) -> Mapping[str, Any]:
+        """Its state. Raises: SandboxLost, SandboxError where the engine has passed over a wish (podman does)."""
         with calls("looking at a container"):
             self._container.reload()
-        state = cast(Mapping[str, Any], self._container.attrs.get("State") or {})
-        return int(state.get("Pid") or 0)
+            given = self._container.attrs["HostConfig"]
+            state = cast(Mapping[str, Any], self._container.attrs["State"])
+        if plan.runtime and given.get("Runtime") != plan.runtime:
+            raise SandboxError(
+                f"This container engine does not choose a runtime for a single container; start it with "
+                f"`--runtime {plan.runtime}` as its own, or use Docker."
+            )
+        if plan.limits.gpus and not given.get("DeviceRequests"):
+            raise SandboxError("This container engine lends no GPUs; use Docker with NVIDIA's container toolkit.")
+        return state
 
     def _check(self, limits: Limits) -> None:
-        limit = self._meter.limit_mb()
-        if limit is not None and limit > limits.memory_mb + 1:
-            raise LimitsNotEnforced(
-                f"A container was asked to keep to {limits.memory_mb} MiB and its cgroup allows {limit:.0f}; "
-                "enable the memory controller for the container engine."
-            )
+        """Compare with the container's own cgroup, where that can be seen. Raises: LimitsNotEnforced."""
+        cpus = min(limits.cpus, self._engine.cpus)
+        asked = {"memory_mb": limits.memory_mb, "swap_mb": 0, "pids": limits.pids, "cpus": cpus}
+        if missing := self._meter.beyond(asked):
+            raise LimitsNotEnforced(self._engine.facts.unlimited(missing))
 
-    def _events(self, since: float) -> list[str]:
+    def _give_up(self) -> None:
+        """Remove what did not start; what went wrong first is what is told."""
+        try:
+            remove(self._container)
+        except SandboxError as error:
+            _LOG.warning("a container that did not start stays: %s", error)
+
+    def _events(self, since: float) -> list[Event]:
         """Everything that happened to it, up to half a second from now (the engine reports late)."""
         return self._engine.events(str(self._container.id), since, math.ceil(time.time() + 0.5))
 
@@ -148,11 +193,13 @@ def container_options(plan: Plan, cores: int) -> dict[str, Any]:
         "environment": base_env(limits) | dict(plan.env),
         "user": f"{uid}:{gid}",
         "working_dir": plan.working_dir,
+        "runtime": plan.runtime,
         "labels": owner_labels(),
         "hostname": "sandbox",
         "stdin_open": True,
         "tty": False,
         "init": False,
+        "stop_signal": "SIGKILL",  # process 1 heeds no other: an engine that is restarted would wait ten seconds
         "auto_remove": True,
         "use_config_proxy": False,
         "log_config": LogConfig(type=LogConfig.types.NONE),
@@ -160,20 +207,33 @@ def container_options(plan: Plan, cores: int) -> dict[str, Any]:
         "ipc_mode": "private",
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "security_opt": ["no-new-privileges"],
         "mem_limit": f"{limits.memory_mb}m",
         "memswap_limit": f"{limits.memory_mb}m",
         "pids_limit": limits.pids,
         "nano_cpus": int(min(limits.cpus, cores) * 1e9),
         "shm_size": f"{min(_SHARED_MEMORY_MB, limits.memory_mb)}m",
-        "ulimits": [Ulimit(name="core", soft=0, hard=0)],
+        "ulimits": _ulimits(),
+        "device_requests": [DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None,
         "tmpfs": _tmpfs(plan),
         "mounts": _mounts(plan),
     }
 
 
+def _ulimits() -> list[Ulimit]:
+    """No core files, and numbers that the engine may grant where its own default is above what it may (podman's)."""
+    most = {"nofile": (resource.RLIMIT_NOFILE, _OPEN_FILES), "nproc": (resource.RLIMIT_NPROC, _PROCESSES)}
+    found = [Ulimit(name="core", soft=0, hard=0)]
+    for name, (kind, wanted) in most.items():
+        hard = resource.getrlimit(kind)[1]
+        number = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        found.append(Ulimit(name=name, soft=number, hard=number))
+    return found
+
+
 def _tmpfs(plan: Plan) -> dict[str, str]:
-    folders = {"/tmp": f"size={_TMP_MB}m,mode=1777"}
+    # Over a read-only root podman mounts a writable /var/tmp of its own, if there is none.
+    folders = {"/tmp": f"size={_TMP_MB}m,mode=1777,noexec", "/var/tmp": "ro,size=64k,mode=0755"}
     if plan.scratch == "memory":
         uid, gid = plan.user
         folders[WORK_DIR] = f"size={plan.limits.disk_mb}m,mode=0755,uid={uid},gid={gid},exec"

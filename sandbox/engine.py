@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import logging
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, cast
 
 import docker
@@ -15,28 +19,57 @@ import requests
 import urllib3.exceptions
 from docker.models.containers import Container as EngineContainer
 
-from sandbox.base import EngineUnavailable, ImageMissing, LimitsNotEnforced, SandboxLost
+from sandbox.base import EngineUnavailable, ImageMissing, SandboxError, SandboxLost
+from sandbox.engine_facts import Facts
+from sandbox.engine_faults import failure, no_engine, reason
 from sandbox.owner import is_dead, owner
 
 LABEL = "linguacodus"
 OWNER_LABEL = "linguacodus.owner"
+ANSWER_SECONDS = 20
+"""An engine that is silent for so long when it is first asked hangs."""
+CALL_SECONDS = 60
+"""Later it may be busy: starting a container on a loaded machine takes its time."""
 
-_CALL_SECONDS = 60
-_SYSTEM_SOCKET = Path("/var/run/docker.sock")
-_LOST = (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-_LIMITS = {"MemoryLimit": "memory", "PidsLimit": "process", "CpuCfsQuota": "CPU"}
+_LOG = logging.getLogger(__name__)
+_REMOVE_SECONDS = 10
+_ENDING = (409, 500)
+"""What an engine answers while it is itself ending or removing the container: Docker 409, podman 500."""
+_SYSTEM_SOCKET = "/var/run/docker.sock"
+_LOST = (
+    docker.errors.DockerException,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+_NONSENSE = (ValueError, TypeError, LookupError, AttributeError)
+"""What the SDK trips over when something else than an engine answers."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a container."""
+
+    action: str
+    """Such as "oom", "kill" and "die"."""
+    exit_code: int | None
+    """Of its main process, where the action is "die"."""
 
 
 class Engine:
     """An open connection to a local engine. Thread-safe. Raises on opening: EngineUnavailable, LimitsNotEnforced."""
 
-    def __init__(self) -> None:
-        address = engine_address()
-        self._client = _connect(address)
-        with calls("asking the container engine about itself"):
-            self._facts = self._client.info()
-            self._name = _name(self._client.version())
-        _check_limits(self._facts)
+    def __init__(self, answer_seconds: int = ANSWER_SECONDS, call_seconds: int = CALL_SECONDS) -> None:
+        self._address = engine_address()
+        self._client = _connect(self._address, answer_seconds)
+        try:
+            self.facts = self._ask()
+            self.facts.check()
+        except BaseException:
+            self._client.close()
+            raise
+        self._client.api.timeout = call_seconds
 
     def close(self) -> None:
         """Close idle connections."""
@@ -62,20 +95,20 @@ class Engine:
             stream.close()
             return duplicate
 
-    def events(self, container_id: str, since: float, until: int) -> list[str]:
-        """What happened to a container between two Unix times, such as "oom" and "die". Raises: SandboxLost."""
+    def events(self, container_id: str, since: float, until: int) -> list[Event]:
+        """What happened to a container between two Unix times. Raises: SandboxLost."""
         with calls("asking for the container's events"):
             found = self._client.api.events(
                 since=int(since), until=until, filters={"container": container_id}, decode=True
             )
-            return [str(event.get("Action", "")) for event in found]
+            return [_event(event) for event in found]
 
     def memory_mb(self, container: EngineContainer) -> float | None:
         """Largest memory of a container in MiB as the engine tells it, else what it has now, else None."""
         try:
             with calls("measuring a container"):
                 stats = self._client.api.stats(str(container.id), stream=False, one_shot=True)
-        except SandboxLost:
+        except SandboxError:
             return None
         memory = cast(dict[str, Any], stats).get("memory_stats") or {}
         size = memory.get("max_usage") or memory.get("usage")
@@ -86,43 +119,76 @@ class Engine:
         with calls("looking for leftover containers"):
             found = self._client.containers.list(all=True, filters={"label": f"{LABEL}=1"}, ignore_removed=True)
             dead = [container for container in found if is_dead(container.labels.get(OWNER_LABEL, ""))]
-        for container in dead:
-            remove(container)
-        return len(dead)
+        return sum(_swept(container) for container in dead)
 
     @property
     def cpus(self) -> int:
         """CPU cores of the engine's machine."""
-        return int(self._facts.get("NCPU") or os.cpu_count() or 1)
+        return self.facts.cpus
 
     @property
     def ram_mb(self) -> int:
         """Memory of the engine's machine in MiB; 0 where it does not tell."""
-        return int(self._facts.get("MemTotal") or 0) // 2**20
+        return self.facts.ram_mb
+
+    @property
+    def rootless(self) -> bool:
+        """Whether the engine runs as an ordinary user, who is number 0 in its containers."""
+        return self.facts.rootless
 
     def describe(self) -> dict[str, str]:
         """The engine's part of `Sandbox.isolation`."""
-        options = " ".join(str(option) for option in self._facts.get("SecurityOptions") or [])
-        return {
-            "engine": f"{self._name} {self._facts.get('ServerVersion', '?')}",
-            "runtime": str(self._facts.get("DefaultRuntime", "?")),
-            "cgroups": f"version {self._facts.get('CgroupVersion', '1')}",
-            "seccomp": "default profile" if "seccomp" in options else "none",
-            "daemon": "rootless" if "rootless" in options else "runs as root",
-        }
+        return self.facts.describe()
+
+    def _ask(self) -> Facts:
+        try:
+            info, version = self._client.info(), self._client.version()
+        except (*_LOST, *_NONSENSE) as error:
+            raise EngineUnavailable(no_engine(self._address, reason(error))) from error
+        told: tuple[object, object] = (info, version)
+        if not all(isinstance(words, dict) for words in told) or not info.get("ServerVersion"):
+            raise EngineUnavailable(no_engine(self._address, "it does not say which engine it is"))
+        return Facts(info, version)
+
+
+def _event(told: Mapping[str, Any]) -> Event:
+    code = str((told.get("Actor") or {}).get("Attributes", {}).get("exitCode", ""))
+    return Event(str(told.get("Action", "")), int(code) if code.isdigit() else None)
 
 
 def remove(container: EngineContainer) -> None:
     """Kill and remove a container, and its anonymous volumes; one that is gone already is fine. Raises: SandboxLost."""
-    with calls("removing a container"):
-        try:
-            container.remove(force=True, v=True)
-        except docker.errors.NotFound:
-            return
-        except docker.errors.APIError as error:
-            if error.status_code != 409:  # 409: the engine is removing it at this moment
-                raise
-            _await_removal(container)
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    with calls("removing a container"), contextlib.suppress(docker.errors.NotFound):
+        while not _removed(container, deadline):
+            pass
+
+
+def _swept(container: EngineContainer) -> bool:
+    """Whether it could be removed: one that cannot is no reason to stop."""
+    try:
+        remove(container)
+    except SandboxError as error:
+        _LOG.warning("the leftover container %s stays: %s", container.name, error)
+        return False
+    return True
+
+
+def _removed(container: EngineContainer, deadline: float) -> bool:
+    """Whether it is gone. Where it is just ending by itself, Docker says when it has; podman is asked again."""
+    try:
+        container.remove(force=True, v=True)
+    except docker.errors.NotFound:
+        return True
+    except docker.errors.APIError as error:
+        if error.status_code not in _ENDING or time.monotonic() > deadline:
+            raise
+        if error.status_code == 409:
+            container.wait(condition="removed", timeout=_REMOVE_SECONDS)
+        else:
+            time.sleep(0.02)
+        return False
+    return True
 
 
 def owner_labels() -> dict[str, str]:
@@ -135,75 +201,38 @@ def calls(what: str, image: str = "") -> Iterator[None]:
     """Turn whatever the SDK and the operating system raise into one of our own exceptions."""
     try:
         yield
-    except docker.errors.ImageNotFound as error:
-        raise ImageMissing(f"The image {image} is not there; build it with `make image`.") from error
     except docker.errors.NotFound as error:
         if image:
             raise ImageMissing(f"The image {image} is not there; build it with `make image`.") from error
-        raise SandboxLost(f"The container is gone ({what}: {_reason(error)}); run the command again.") from error
+        raise SandboxLost(f"The container is gone ({what}: {reason(error)}); run the command again.") from error
     except _LOST as error:
+        raise failure(what, reason(error)) from error
+    except _NONSENSE as error:
         raise SandboxLost(
-            f"The container engine failed while {what} ({_reason(error)}); is it still running?"
+            f"What the container engine answered while {what} makes no sense ({reason(error)}); "
+            "see that DOCKER_HOST names Docker or podman."
         ) from error
 
 
-def _await_removal(container: EngineContainer) -> None:
-    try:
-        container.wait(condition="removed", timeout=10)
-    except docker.errors.NotFound:
-        return
-
-
 def engine_address() -> str:
-    """Where the engine listens. Raises: EngineUnavailable for one on another machine."""
+    """Where the engine listens: `DOCKER_HOST`, else the first of Docker's own places that is there.
+
+    Raises: EngineUnavailable for one on another machine.
+    """
     address = os.environ.get("DOCKER_HOST", "")
     if address and not address.startswith(("unix://", "npipe://")):
         raise EngineUnavailable(
             f"DOCKER_HOST={address} is another machine, which cannot see the task's files; "
             "unset it to use a local engine."
         )
-    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock"
-    if not address and not _SYSTEM_SOCKET.exists() and rootless.exists():
-        return f"unix://{rootless}"
-    return address or f"unix://{_SYSTEM_SOCKET}"
+    rootless = os.environ.get("XDG_RUNTIME_DIR", "/nonexistent") + "/docker.sock"
+    desktop = [os.path.expanduser(f"~/.docker/{name}/docker.sock") for name in ("run", "desktop")]
+    there = [place for place in [_SYSTEM_SOCKET, rootless, *desktop] if os.path.exists(place)]
+    return address or f"unix://{(there or [_SYSTEM_SOCKET])[0]}"
 
 
-def _connect(address: str) -> docker.DockerClient:
+def _connect(address: str, seconds: int) -> docker.DockerClient:
     try:
-        client = docker.DockerClient(base_url=address, version="auto", timeout=_CALL_SECONDS, max_pool_size=32)
-    except _LOST as error:
-        raise EngineUnavailable(_explain(address, _reason(error))) from error
-    return client
-
-
-def _explain(address: str, reason: str) -> str:
-    if "Permission denied" in reason or "PermissionError" in reason:
-        return (
-            f"This user may not use the container engine at {address}; add the user to the group `docker` "
-            "and log in again."
-        )
-    return (
-        f"No container engine answers at {address} ({reason}); install Docker (Debian: `apt-get install docker.io`) "
-        "or start it (`systemctl start docker`)."
-    )
-
-
-def _name(version: Mapping[str, Any]) -> str:
-    """Docker or Podman, which names its engine among its components."""
-    names = [str(part.get("Name", "")) for part in version.get("Components") or []]
-    return "Podman" if any("podman" in name.lower() for name in names) else "Docker"
-
-
-def _check_limits(facts: Mapping[str, Any]) -> None:
-    missing = [name for key, name in _LIMITS.items() if facts.get(key) is False]
-    if missing:
-        raise LimitsNotEnforced(
-            f"This container engine does not enforce {' and '.join(missing)} limits; enable the cgroup controllers "
-            "(rootless engines need cgroup version 2 with delegation)."
-        )
-
-
-def _reason(error: BaseException) -> str:
-    explanation = getattr(error, "explanation", None)
-    text = str(explanation or error) or type(error).__name__
-    return " ".join(text.split())[:300]
+        return docker.DockerClient(base_url=address, version="auto", timeout=seconds, max_pool_size=32)
+    except (*_LOST, *_NONSENSE) as error:
+        raise EngineUnavailable(no_engine(address, reason(error))) from error

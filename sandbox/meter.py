@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from sandbox import in_force
+
+_SLACK = 1.01
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -12,6 +16,7 @@ class Meter:
 
     def __init__(self, container_id: str, pid: int, root: Path = _ROOT) -> None:
         self._folder = _find(container_id, pid, root)
+        self._limits = in_force.limits(str(pid), root, inside=False) if self._folder else {}
 
     def peak_mb(self) -> float | None:
         """Largest memory so far in MiB (version 1 counts the page cache too)."""
@@ -21,13 +26,15 @@ class Meter:
                 return int(text) / 2**20
         return None
 
-    def limit_mb(self) -> float | None:
-        """The limit in force in MiB."""
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            text = self._read(name)
-            if text is not None and text.strip().isdigit():
-                return int(text) / 2**20
-        return None
+    def beyond(self, asked: Mapping[str, float]) -> list[str]:
+        """Which of `asked` (named as in `in_force.limits`) are not in force; nothing where that cannot be seen."""
+        return [name for name, most in asked.items() if self._limits and self._exceeds(name, most)]
+
+    def _exceeds(self, name: str, most: float) -> bool:
+        limit = self._limits[name]
+        if limit is None:  # no such file: no such limit, but where version 1 keeps a controller somewhere else
+            return name == "swap_mb" or self._read("memory.max") is not None
+        return limit > most * _SLACK
 
     def out_of_memory_kills(self) -> int | None:
         """How many processes the kernel has killed here for lack of memory."""

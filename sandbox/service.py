@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -30,7 +31,7 @@ class Service:
     "uid:gid", by default our own, so that it may write where we may. A service that died or was stopped is
     started anew by the next request, so it must keep what matters in files.
 
-    Raises on opening: EngineUnavailable, ImageMissing, LimitsNotEnforced, SandboxLost.
+    Raises on opening: EngineUnavailable, ImageMissing, LimitsNotEnforced, SandboxLost; on leaving: SandboxLost.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Service:
         working_dir: str = "/",
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self._plan = Plan(image, command, limits or Limits(), _user(user), list(mounts), dict(env or {}), working_dir)
+        self._user = user
+        self._plan = Plan(image, command, limits or Limits(), (0, 0), list(mounts), dict(env or {}), working_dir)
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._engine: Engine | None = None
@@ -54,6 +56,7 @@ class Service:
         self._engine = Engine()
         try:
             self._engine.require_image(self._plan.image)
+            self._plan = replace(self._plan, user=_user(self._user, self._engine.rootless))
             self._container = Container(self._engine, self._plan)
         except BaseException:
             self._engine.close()
@@ -85,15 +88,20 @@ class Service:
         return container.peak_mb() if container else None
 
     def close(self) -> None:
-        """Stop it; a request that is under way ends with SandboxClosed. May be called from any thread."""
+        """Stop it; a request that is under way ends with SandboxClosed. May be called from any thread.
+
+        Raises: SandboxLost (the engine is gone; the container ends by itself then).
+        """
         self._closing.set()
         container = self._container
         if container:
             container.pipe.close()
         with self._lock:
-            self._stop()
-            if self._engine:
-                self._engine.close()
+            try:
+                self._stop()
+            finally:
+                if self._engine:
+                    self._engine.close()
 
     def _ready(self) -> Container:
         if self._engine is None or self._closing.is_set():
@@ -119,15 +127,17 @@ class Service:
     def _stop(self) -> None:
         container, self._container = self._container, None
         if container:
-            container.stop()
-            container.pipe.free()
+            try:
+                container.stop()
+            finally:
+                container.pipe.free()
 
     def _name(self) -> str:
         return f"The service `{' '.join(self._plan.command)[:80]}`"
 
 
-def _user(user: str | None) -> tuple[int, int]:
+def _user(user: str | None, rootless: bool) -> tuple[int, int]:
     if user is None:
-        return host_user()
+        return host_user(rootless)
     uid, _, gid = user.partition(":")
     return int(uid), int(gid or uid)

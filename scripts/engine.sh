@@ -37,6 +37,17 @@ install_engine() {
   apt_install docker.io
 }
 
+# What the tests start engines of their own with, beside the one that is used.
+ensure_test_engines() {
+  local name missing=()
+  for name in podman crun runsc; do
+    command -v "$name" > /dev/null || missing+=("$name")
+  done
+  ((${#missing[@]})) || return 0
+  may_apt || give_up "The tests of the sandbox need root, and ${missing[*]}; install them and run this again as root."
+  apt_install --no-install-recommends "${missing[@]}"
+}
+
 # Through systemd where it runs; else in the background, outliving this shell.
 start_engine() {
   if [[ -d /run/systemd/system ]]; then

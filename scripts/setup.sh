@@ -3,7 +3,7 @@
 #   scripts/setup.sh          all three
 #   scripts/setup.sh venv     the environment only
 #   scripts/setup.sh ranker   the environment with torch, transformers and peft, for local models and the ranker
-#   scripts/setup.sh test     all three, the environment with these too: what the tests need
+#   scripts/setup.sh test     all three, the environment with these too, and podman, crun and runsc: what the tests need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/python.sh
@@ -13,6 +13,7 @@ wanted=${1:-all}
 [[ $wanted == ranker || $wanted == test ]] && extras=dev,ranker || extras=dev
 ensure_venv "$extras"
 [[ $wanted == all || $wanted == test ]] || exit 0
+[[ $wanted != test ]] || ensure_test_engines
 
 # One quick question where all is there; the slow path finds out what is missing.
 if ! "$VENV/bin/python" -m sandbox.image present; then

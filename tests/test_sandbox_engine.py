@@ -83,14 +83,19 @@ def test_the_meter_reads_version_two(tmp_path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {
         "memory.max": "1048576",
+        "memory.swap.max": "0",
         "memory.peak": "524288",
         "memory.events": "oom 1\noom_kill 2\n",
+        "pids.max": "max",
     }.items():
         (folder / name).write_text(text)
     meter = Meter("", os.getpid(), tmp_path)
-    assert (meter.limit_mb(), meter.peak_mb(), meter.out_of_memory_kills()) == (1.0, 0.5, 2)
+    assert (meter.peak_mb(), meter.out_of_memory_kills()) == (0.5, 2)
+    assert meter.beyond({"memory_mb": 1, "swap_mb": 0}) == []
+    assert meter.beyond({"memory_mb": 0.9}) == ["memory_mb"]
+    assert meter.beyond({"pids": 10, "cpus": 1}) == ["pids", "cpus"]  # one is "max", the other was not delegated
 
 
 def test_a_process_that_is_not_the_container_is_not_measured() -> None:
     meter = Meter("0123456789abcdef", os.getpid())
-    assert (meter.limit_mb(), meter.peak_mb(), meter.out_of_memory_kills()) == (None, None, None)
+    assert (meter.peak_mb(), meter.out_of_memory_kills(), meter.beyond({"memory_mb": 1})) == (None, None, [])
