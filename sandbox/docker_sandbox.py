@@ -111,15 +111,21 @@ class DockerSandbox:
         """The isolation in force, for the report."""
         facts = self._engine.describe() if self._engine else {}
         uid, gid = self._user()
-        return facts | {
-            "image": self._image,
-            "user": f"{uid}:{gid}",
-            "network": "none",
-            "root file system": "read-only",
-            "capabilities": "none, no-new-privileges",
-            "limits": "memory without swap, CPU, processes, disk, output, wall clock",
-            "scratch": self._scratch or "not used yet",
-        }
+        chosen = {"runtime": self._runtime} if self._runtime else {}
+        return (
+            facts
+            | chosen
+            | {
+                "image": self._image,
+                "user": f"{uid}:{gid}",
+                "network": "none",
+                "root file system": "read-only",
+                "capabilities": "none, no-new-privileges",
+                "system calls": "filtered by the sandbox too",
+                "limits": "memory without swap, CPU, processes, disk, output, wall clock",
+                "scratch": self._scratch or "not used yet",
+            }
+        )
 
     def close(self) -> None:
         """Stop what runs (it ends with SandboxClosed) and refuse what comes. May be called from any thread."""

@@ -64,7 +64,10 @@ def _open(root: str, path: str, most: int) -> int:
 
 
 def _open_folder(root: str, folders: list[str], path: str) -> int:
-    current = os.open(root, _FOLDER)
+    try:
+        current = os.open(root, _FOLDER)
+    except OSError as error:
+        raise Refused(f"{path} cannot be reached: the working folder was closed ({error.strerror})") from None
     for part in folders:
         try:
             deeper = _open_part(part, _FOLDER, current, path)

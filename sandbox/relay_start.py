@@ -16,6 +16,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox import relay_filter
+
 FOLDER = Path("/tmp/.kernel")
 """Holds the kernel's sockets and connection file; memory, inside the container."""
 PORTS = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}
@@ -54,6 +56,7 @@ def harden() -> None:
 
 def start() -> Kernel:
     """Start ipykernel on sockets in `FOLDER`, then harden this process; no foreign code runs before that."""
+    relay_filter.install()
     FOLDER.mkdir(mode=0o700)
     key = secrets.token_hex(32)
     connection = {"transport": "ipc", "ip": str(FOLDER / "s"), "key": key, "signature_scheme": "hmac-sha256"}

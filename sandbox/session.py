@@ -91,7 +91,9 @@ class DockerSession:
         self.container.mark()
         try:
             status = self._run(cell, code, env or {}, started + seconds)
-        except _BROKEN:
+        except FrameError:
+            status = self._cut_off(cell)
+        except PipeEnded:
             status = self._autopsy(cell)
         elapsed = time.monotonic() - started
         return cell.result(status, elapsed, None if self._gone else self.container.peak_mb())
@@ -104,9 +106,11 @@ class DockerSession:
         try:
             self._pipe.send({"op": "fetch", "path": path, "most": max_bytes})
             return self._collect(path, max_bytes)
-        except _BROKEN:
+        except FrameError:
+            self._cut_off(None)
+        except PipeEnded:
             self._autopsy(None)
-            return FetchedFile(None, f"{path} is lost: the container ended while the file was read")
+        return FetchedFile(None, f"{path} is lost: the container ended while the file was read")
 
     def _run(self, cell: Cell, code: str, env: Mapping[str, str], deadline: float) -> Status:
         self._pipe.send({"op": "execute", "cell": cell.name, "code": code, "env": dict(env)})
@@ -191,6 +195,15 @@ class DockerSession:
         if cell is not None and not cell.exited:
             cell.take({"kind": "exit", "code": -9})
         return status
+
+    def _cut_off(self, cell: Cell | None) -> Status:
+        """What came over the line is nothing that our relay says: it has been taken over, and all ends here."""
+        self._check_open()
+        self._end_container()
+        self._kernel_alive = False
+        if cell is not None and not cell.exited:
+            cell.take({"kind": "exit", "code": -9})
+        return "killed"
 
     def _end_container(self) -> None:
         self._gone = True
