@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from sandbox.base import WORK_DIR, Mount
 from sandbox.owner import is_dead, owner
+from sandbox.temp_folders import sweep_temp_folders
 
 DISK = "disk (ext4 image on a loop device, its size is the quota)"
 MEMORY = "memory (tmpfs, its size is the quota; it counts into the memory limit)"
@@ -47,8 +49,9 @@ class Scratch:
             if os.path.ismount(self.mount):
                 _command("umount", "--lazy", str(self.mount))
         except (OSError, subprocess.SubprocessError) as error:
-            _LOG.warning("%s stays mounted (%s)", self.mount, error)
-            return
+            if os.path.ismount(self.mount):  # else another process has swept it at the same moment
+                _LOG.warning("%s stays mounted (%s)", self.mount, _reason(error))
+                return
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -63,31 +66,66 @@ def make_scratch(megabytes: int, uid: int, gid: int, mounts: Iterable[Mount]) ->
         scratch.mount.mkdir()
         _command("mount", "-o", "loop,nosuid,nodev,noatime", str(scratch.folder / "image"), str(scratch.mount))
         _prepare(scratch.mount, uid, gid, mounts)
-    except (OSError, subprocess.SubprocessError) as error:
-        _LOG.warning("the working folder is kept in memory: no loop device could be mounted (%s)", error)
+    except BaseException as error:
         if scratch:
             scratch.release()
+        if not isinstance(error, (OSError, subprocess.SubprocessError)):
+            raise  # Ctrl-C
+        _LOG.warning("no loop device could be mounted (%s): the working folder is kept in memory", _reason(error))
         return None
     return scratch
 
 
 def sweep_scratch() -> int:
-    """Remove what dead processes left behind; how many folders that were."""
-    if os.geteuid() != 0 or os.environ.get(PLACE) == "memory":
-        return 0
+    """Remove what dead processes left behind, their temporary folders too; how many folders that were."""
+    found = dead_scratch()
+    for scratch in found:
+        scratch.release()
+    return sum(not scratch.folder.exists() for scratch in found) + sweep_temp_folders()
+
+
+def dead_scratch() -> list[Scratch]:
+    """What dead processes left behind: in today's place, and wherever else one is still mounted."""
+    if os.geteuid() != 0:
+        return []
+    folders = {scratch_of(Path(point)) for point in ext4_mounts()} - {None}
+    if os.environ.get(PLACE) != "memory":
+        try:
+            folders |= {folder for folder in _home().iterdir() if folder.name.startswith(_PREFIX)}
+        except OSError:
+            pass  # it cannot be made, so nobody has used it
+    return [Scratch(folder) for folder in sorted(filter(None, folders)) if is_dead(maker(folder))]
+
+
+def scratch_of(path: Path) -> Path | None:
+    """The scratch folder of one of its two entries; None for anything else."""
+    folder = path.parent
+    return folder if path.name in ("mount", "image") and folder.name.startswith(_PREFIX) else None
+
+
+def maker(folder: Path) -> str:
+    """Who made a scratch folder, for `sandbox.owner`."""
+    return folder.name.removeprefix(_PREFIX)
+
+
+def ext4_mounts() -> list[str]:
+    """Where ext4 is mounted, which only root can have done (proc(5): blanks and the like are written in octal)."""
     try:
-        left = [folder for folder in _home().iterdir() if folder.name.startswith(_PREFIX)]
-    except OSError:
-        return 0
-    dead = [folder for folder in left if is_dead(folder.name.removeprefix(_PREFIX))]
-    for folder in dead:
-        Scratch(folder).release()
-    return len(dead)
+        text = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:  # not Linux
+        return []
+    points = [line.split()[1] for line in text.splitlines() if line.split()[2:3] == ["ext4"]]
+    return [re.sub(r"\\([0-7]{3})", _character, point) for point in points]
+
+
+def scratch_home() -> Path:
+    """Where scratch folders are made."""
+    return Path(os.environ.get(PLACE) or f"/var/tmp/linguacodus-{os.geteuid()}")
 
 
 def _home() -> Path:
     """A folder on disk (never /tmp, which may be memory), closed to other users."""
-    home = Path(os.environ.get(PLACE, f"/var/tmp/linguacodus-{os.geteuid()}"))
+    home = scratch_home()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if home.is_symlink() or home.stat().st_uid != os.geteuid():
         raise OSError(f"{home} belongs to another user")
@@ -119,6 +157,16 @@ def _make_mountpoint(root: Path, mount: Mount) -> None:
     else:
         point.parent.mkdir(parents=True, exist_ok=True)
         point.touch()
+
+
+def _character(octal: re.Match[str]) -> str:
+    return chr(int(octal[1], 8))
+
+
+def _reason(error: BaseException) -> str:
+    """The program's own last words where it has any."""
+    told = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").strip()
+    return told.splitlines()[-1][:200] if told else str(error)
 
 
 def _command(*words: str) -> None:
