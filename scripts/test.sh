@@ -2,7 +2,7 @@
 # Everything that CI runs: style and types, then four rounds of tests, each in the place that its code is made for.
 #   host     what needs neither engine nor pandas nor torch, in parallel
 #   local    models on this machine, with torch
-#   docker   what needs the engine, one at a time
+#   docker   what needs the engine, two files at a time: half of it is waiting for containers
 #   ml       what runs in containers (grader, recipes): inside the sandbox image, without network
 # LINGUACODUS_LONG=all runs every long test, =none none; else a sample by LINGUACODUS_TEST_SEED.
 set -uo pipefail
@@ -30,7 +30,7 @@ part() {
 part "style and types" bash scripts/lint.sh
 part "tests on the host" "$python" -m pytest -q -n 2 -m "not docker and not ml and not local" --junitxml="$results/host.xml"
 part "tests of local models" "$python" -m pytest -q -m local --junitxml="$results/local.xml"
-part "tests with the engine" "$python" -m pytest -q -m "docker and not ml" --junitxml="$results/docker.xml"
+part "tests with the engine" "$python" -m pytest -q -n 2 --dist loadfile -m "docker and not ml" --junitxml="$results/docker.xml"
 part "tests in the image" "$python" scripts/in_image.py "$image" "$results" \
   python -m pytest -q -n 2 -m ml -p no:cacheprovider --junitxml=/results/ml.xml
 
