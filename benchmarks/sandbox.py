@@ -33,8 +33,8 @@ from sandbox.image import ensure_image
 
 CELLS = 30
 """After the first, in each round."""
-ENOUGH = 2
-"""Who fails so many times in a row is given up."""
+ENOUGH = 4
+"""Who fails so many times in a row is given up; on a busy machine the others often run out of their own patience."""
 WIDTH = 110
 """Of the table, in characters."""
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -17,7 +17,7 @@ from sandbox.owner import owner
 CHILD = Path(__file__).with_name("sandbox_peer_child.py")
 PREFIX = "linguacodus-benchmark-"
 """Of the names of all containers of peers; the owner follows."""
-ANSWER_SECONDS = 120.0
+ANSWER_SECONDS = 60.0
 CLOSE_SECONDS = 30.0
 
 

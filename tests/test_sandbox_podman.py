@@ -88,7 +88,7 @@ def test_every_limit_is_in_force(facts: dict[str, Any]) -> None:
 def test_every_wall_is_in_force(facts: dict[str, Any]) -> None:
     assert not any(facts["capabilities"].values())
     assert facts["no_new_privileges"]
-    assert (facts["seccomp"], facts["root_read_only"]) == (2, True)
+    assert (facts["seccomp"], facts["namespace_refused"], facts["root_read_only"]) == (2, True, True)
     assert facts["interfaces"] in ([], ["lo"])
     assert facts["process_1"] == []
     assert set(facts["writable"]) <= {"/work", "/tmp", "/dev/shm", "/dev/mqueue"}
