@@ -136,7 +136,7 @@ def _make_image(path: Path, megabytes: int) -> None:
     with path.open("wb") as image:
         image.truncate(megabytes * 2**20)
     options = "lazy_itable_init=1,nodiscard"
-    _command("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-E", options, str(path))
+    _command("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal,^resize_inode", "-E", options, str(path))
 
 
 def _prepare(root: Path, uid: int, gid: int, mounts: Iterable[Mount]) -> None:

@@ -130,6 +130,8 @@ class PrivateDocker:
             around = ["unshare", "--mount", "--propagation=unchanged", "sh", "-c", _HIDE_SECOND_CGROUPS, "sh"]
         elif self._apart and self._containerd:
             around = ["nsenter", f"--target={self._containerd.pid}", "--mount", *_WITH_US]
+        if name == "dockerd":  # without a bridge of its own it would delete the host's
+            around += ["unshare", "--net", "--"]
         with (self.folder / f"{name}.log").open("ab") as log:
             command = [*_WITH_US, *around, name, *options]
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

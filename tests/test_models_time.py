@@ -123,7 +123,7 @@ def test_close_ends_what_is_being_asked(behaviour: Behaviour, tmp_path: Path) ->
 
 
 def test_close_ends_a_pause_between_calls_and_nothing_is_sent_after_it(tmp_path: Path) -> None:
-    with warm(tmp_path, too_many(20)) as scene:
+    with warm(tmp_path, too_many(8)) as scene:
         stopped = closed_while(scene, lambda: scene.record().exchanges[0].trouble == "rate")
         assert isinstance(stopped, AskingStopped)
         time.sleep(0.3)
