@@ -132,13 +132,14 @@ class Pool:
             pass  # the thread is told at its next look
         except SandboxError as error:
             _LOG.warning("no container is kept warm: %s", error)  # a session of this kind will raise what is wrong
-        with self._changed:
-            self._making = None
-            if session:
-                self._idle.append((kind, session))
-            else:
-                self._wanted.pop(kind, None)
-            self._changed.notify_all()
+        finally:  # whatever it was: nobody is to wait for this one any longer
+            with self._changed:
+                self._making = None
+                if session:
+                    self._idle.append((kind, session))
+                else:
+                    self._wanted.pop(kind, None)
+                self._changed.notify_all()
 
     def _free(self, session: DockerSession) -> None:
         try:

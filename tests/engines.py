@@ -24,6 +24,8 @@ import docker
 import docker.errors
 import requests
 
+from tests.small_image import podman_store
+
 START_SECONDS = 30.0
 _WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 NOBODY = (65534, 65534)
@@ -173,20 +175,21 @@ def private_docker(
 
 
 class PrivatePodman:
-    """podman's Docker socket, run as root with storage of its own."""
+    """podman's Docker socket, run as root with storage of its own, and the small image in it."""
 
-    def __init__(self, folder: Path, runtime: str) -> None:
+    def __init__(self, folder: Path, images: Path, runtime: str) -> None:
         self.folder = folder
         self.address = f"unix://{folder}/podman.sock"
-        self._runtime = runtime
+        self._images, self._runtime = images, runtime
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start what does not run, and wait until it answers."""
         places = {"--root": "root", "--runroot": "run", "--tmpdir": "tmp"}
-        kind = ["--storage-driver=overlay", "--cgroup-manager=cgroupfs", "--events-backend=file"]
         words = [word for option, name in places.items() for word in (option, f"{self.folder}/{name}")]
-        command = ["podman", *words, *kind, f"--runtime={self._runtime}", "system", "service", "--time=0", self.address]
+        kind = ["--cgroup-manager=cgroupfs", "--events-backend=file", f"--runtime={self._runtime}"]
+        store = ["--storage-driver=overlay", f"--storage-opt=overlay.imagestore={self._images}"]
+        command = ["podman", *words, *kind, *store, "system", "service", "--time=0", self.address]
         with (self.folder / "log").open("ab") as log:
             # In its folder: conmon writes a file `oom` where it was started.
             self._process = subprocess.Popen(
@@ -212,7 +215,7 @@ class PrivatePodman:
 def private_podman(runtime: str = "runc") -> Iterator[PrivatePodman]:
     """A running podman."""
     with _folder() as folder:
-        engine = PrivatePodman(folder, runtime)
+        engine = PrivatePodman(folder, podman_store(), runtime)
         try:
             engine.start()
             yield engine

@@ -5,8 +5,14 @@ It is taken out of the sandbox image once, kept in build/, and taken anew when t
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
@@ -16,7 +22,7 @@ from tests.sandbox_image import find_image
 NAME = "linguacodus-small:latest"
 ROOT = Path(__file__).resolve().parent.parent
 
-_CHANGES = ["ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8", "WORKDIR /work", "USER 1000:1000"]
+_CHANGES = ["ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin", "WORKDIR /work", "USER 1000:1000"]
 _PACK = r"""
 import os, re, sys, tarfile
 from importlib.metadata import distributions
@@ -62,24 +68,53 @@ def load_small_image(address: str) -> str:
     return NAME
 
 
+def podman_store() -> Path:
+    """A folder of images for podman (its `overlay.imagestore`) that holds this one: to import it takes seconds."""
+    archive = _archive()
+    store = archive.with_suffix(".store")
+    with _alone():
+        if not store.exists():
+            _import_for_podman(archive, store)
+    return store
+
+
+def _import_for_podman(archive: Path, store: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="podman-", dir=store.parent) as folder:
+        places = ["--root", f"{folder}/store", "--runroot", f"{folder}/run", "--tmpdir", f"{folder}/tmp"]
+        kind = ["--storage-driver=overlay", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+        changes = [word for change in _CHANGES for word in ("--change", change)]
+        command = ["podman", *places, *kind, "import", "--quiet", *changes, str(archive), f"docker.io/library/{NAME}"]
+        subprocess.run(command, check=True, env=os.environ | {"TMPDIR": folder}, stdout=subprocess.DEVNULL)
+        (Path(folder) / "store").rename(store)
+
+
 def _archive() -> Path:
     """The packed file system, made with the system's own engine where it is not there yet."""
     image = find_image()
     client = docker.from_env()
     try:
-        key = hashlib.sha256(f"{client.images.get(image).id}{_PACK}".encode()).hexdigest()[:12]
+        key = hashlib.sha256(f"{client.images.get(image).id}{_PACK}{_CHANGES}".encode()).hexdigest()[:12]
         path = ROOT / "build" / f"small-image-{key}.tar"
-        if not path.exists():
-            for old in path.parent.glob("small-image-*"):
-                old.unlink()
-            _pack(client, image, path)
+        with _alone():
+            if not path.exists():
+                for old in path.parent.glob("small-image-*"):
+                    shutil.rmtree(old) if old.is_dir() else old.unlink()
+                _pack(client, image, path)
     finally:
         client.close()
     return path
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One test process makes it while others wait."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "small-image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _pack(client: docker.DockerClient, image: str, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     client.containers.run(
         image,

@@ -27,7 +27,7 @@ STARTS_SECONDS = 1.0
 """For the engine to start a container whose client was killed right after it had asked for that."""
 SETTLE_SECONDS = 5.0
 """For the kernel to give loop devices back."""
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 LIFE = """
 import os, sys, tempfile, time
@@ -40,9 +40,10 @@ kind = {"limits": Limits(memory_mb=256, pids=128, disk_mb=32, output_mb=4),
 
 def use(sandbox, code="open('submission.csv', 'w').write('x' * 1000)"):
     with tempfile.TemporaryDirectory(prefix=temp_prefix("members")), sandbox.session(**kind) as session:
+        sandbox.keep_warm(warm, **kind)
         session.execute("import subprocess; subprocess.Popen(['sleep', '60'])", 20)
         if end in ("exception", "exit", "signal"):
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while sandbox.warm() < warm:
                 assert time.monotonic() < deadline, "no container became warm"
                 time.sleep(0.02)
@@ -56,7 +57,6 @@ def use(sandbox, code="open('submission.csv', 'w').write('x' * 1000)"):
 
 print("begun", flush=True)
 with DockerSandbox(image) as sandbox:
-    sandbox.keep_warm(warm, **kind)
     use(sandbox)
     while end == "never":
         use(sandbox)

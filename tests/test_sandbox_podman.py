@@ -21,7 +21,7 @@ from sandbox.base import EngineUnavailable, ExecutionResult, Limits, Mount, Sand
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.service import Service
 from tests.engines import PrivatePodman, chosen, shared_podman
-from tests.small_image import NAME, load_small_image
+from tests.small_image import NAME
 
 pytestmark = pytest.mark.docker
 
@@ -56,7 +56,6 @@ REFUSED = [
 @pytest.fixture(scope="module")
 def engine() -> Iterator[PrivatePodman]:
     running = shared_podman()
-    load_small_image(running.address)
     with chosen(running.address):
         yield running
 
