@@ -25,6 +25,7 @@ from models.base import Role
 from models.names import parse_model
 from models.prices import Price, Usage, price_of
 from models.prompt import PROMPT_TOKENS
+from sandbox.temp_folders import temp_prefix
 
 QUESTIONS: dict[Role, int] = {"describe": 1, "propose": 1, "critique": 2}
 """Asked once a run; besides, each attempt asks for its script and for its repairs."""
@@ -39,7 +40,7 @@ def preview(task: Path, context: Context) -> dict[str, Any]:
 
     Raises: TaskError, SandboxError.
     """
-    place = Path(tempfile.mkdtemp(prefix="linguacodus-preview-"))
+    place = Path(tempfile.mkdtemp(prefix=temp_prefix("preview")))
     run = str(place / "tried")
     try:
         spec, settings = prepare(str(task), str(place / "asked"), context).load()

@@ -49,7 +49,7 @@ class Limit:
     def _start(self, code: str) -> None:
         command = ["python", "-c", CLIENT.read_text(), self._kind, code]
         plan = Plan(self._image, command, LIMITS, session_user())
-        self._container = self._engine.create(self._image, container_options(plan, self._engine.cpus))
+        self._container = self._engine.create(self._image, container_options(plan, self._engine.facts.cpus))
         self._pipe = Pipe(self._engine.attach(self._container))
         self._container.start()
         self._await_reply(self._pipe)

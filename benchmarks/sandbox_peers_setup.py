@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 import sys
-import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from docker.errors import APIError, BuildError
 
 from benchmarks.sandbox_contenders import Failed
 from benchmarks.sandbox_peers import PREFIX, Peer
+from sandbox.image import packed
 from sandbox.owner import is_dead, owner
 from sandbox.pip_settings import pip_files
 
@@ -70,7 +69,7 @@ def _build(name: str, image: str, *, lean: bool) -> str:
             return tag
         print(f"Building {tag}: once, half a minute.", file=sys.stderr, flush=True)
         client.images.build(
-            fileobj=_tar({_DOCKERFILE.name: recipe} | pip_files()),
+            fileobj=packed({_DOCKERFILE.name: recipe} | pip_files()),
             custom_context=True,
             dockerfile=_DOCKERFILE.name,
             target=name,
@@ -101,17 +100,6 @@ def _call(*words: str) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise Failed(f"`{' '.join(words[1:4])}` failed: {' '.join(said)[:500]}")
-
-
-def _tar(files: Mapping[str, bytes]) -> io.BytesIO:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    archive.seek(0)
-    return archive
 
 
 def _sweep() -> None:

@@ -66,6 +66,10 @@ class Limits:
     gpus: int = 0
     """GPUs that are lent to the container; needs an engine with NVIDIA's container toolkit."""
 
+    def counted(self) -> dict[str, float]:
+        """What cgroups bound, named as in `sandbox.in_force.limits`."""
+        return {"memory_mb": self.memory_mb, "swap_mb": 0, "pids": self.pids, "cpus": self.cpus}
+
 
 @dataclass(frozen=True)
 class Mount:

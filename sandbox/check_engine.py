@@ -46,14 +46,14 @@ def ask_engine() -> tuple[Answer, Finding]:
     with calls("asking the container engine"):
         client.ping()
         milliseconds = (time.monotonic() - started) * 1000
-        told = client.info()
     engine = Engine()
-    words = engine.describe()
+    facts = engine.facts
     engine.close()
+    words = facts.describe()
     found = f"{words['engine']} at {address}, {words['daemon']}, answers in {milliseconds:.0f} ms"
     data = {**words, "address": address, "answer_ms": round(milliseconds, 1)}
-    root, memory = str(told.get("DockerRootDir") or ""), int(told.get("MemTotal") or 0)
-    return Answer(client, words, root, memory // 2**20), Finding("ok", "engine", found, data=data)
+    root = str(facts.info.get("DockerRootDir") or "")
+    return Answer(client, words, root, facts.ram_mb), Finding("ok", "engine", found, data=data)
 
 
 def check_image(client: docker.DockerClient) -> tuple[str | None, Finding]:

@@ -93,7 +93,7 @@ class Container:
         self._born = time.time()
         self._marked_at, self._marked_kills = self._born, 0
         self._stopped = False
-        self._container = engine.create(plan.image, container_options(plan, engine.cpus))
+        self._container = engine.create(plan.image, container_options(plan, engine.facts.cpus))
         with ExitStack() as undo:
             undo.callback(self._give_up)
             self.pipe = Pipe(engine.attach(self._container), plan.frame_limit)
@@ -145,6 +145,13 @@ class Container:
             self._stopped = True
             remove(self._container)
 
+    def end(self) -> None:
+        """Stop it and free what is held of it here. Raises: SandboxLost."""
+        try:
+            self.stop()
+        finally:
+            self.pipe.free()
+
     def _start(self) -> None:
         with calls("starting a container"):
             self._container.start()
@@ -166,8 +173,7 @@ class Container:
 
     def _check(self, limits: Limits) -> None:
         """Compare with the container's own cgroup, where that can be seen. Raises: LimitsNotEnforced."""
-        cpus = min(limits.cpus, self._engine.cpus)
-        asked = {"memory_mb": limits.memory_mb, "swap_mb": 0, "pids": limits.pids, "cpus": cpus}
+        asked = limits.counted() | {"cpus": min(limits.cpus, self._engine.facts.cpus)}
         if missing := self._meter.beyond(asked):
             raise LimitsNotEnforced(self._engine.facts.unlimited(missing))
 

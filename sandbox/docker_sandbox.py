@@ -11,6 +11,7 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -59,7 +60,7 @@ class DockerSandbox:
         except BaseException:
             self._engine.close()
             raise
-        self._pool = Pool(self._begin_warm, self._end, most_idle(self._engine.ram_mb))
+        self._pool = Pool(partial(self._begin, warm=True), self._end, most_idle(self._engine.facts.ram_mb))
         return self
 
     def __exit__(
@@ -109,7 +110,7 @@ class DockerSandbox:
 
     def isolation(self) -> dict[str, str]:
         """The isolation in force, for the report."""
-        facts = self._engine.describe() if self._engine else {}
+        facts = self._engine.facts.describe() if self._engine else {}
         uid, gid = self._user()
         chosen = {"runtime": self._runtime} if self._runtime else {}
         return (
@@ -135,23 +136,15 @@ class DockerSandbox:
         for container in running:
             container.pipe.close()  # the session's own thread wakes up, removes the container and reports
 
-    def _begin(self, kind: Kind) -> DockerSession:
-        """A session whose kernel answers."""
+    def _begin(self, kind: Kind, warm: bool = False) -> DockerSession:
+        """A session whose kernel answers, and which has the usual imports behind it if it is to be `warm`."""
         _check_readable(kind.mounts, self._user()[0])
         container = self._start(kind)
         session = DockerSession(container, kind.limits, self._closing)
         try:
             session.await_kernel()
-        except BaseException:
-            self._end(session)
-            raise
-        return session
-
-    def _begin_warm(self, kind: Kind) -> DockerSession:
-        """A session that has the usual imports behind it."""
-        session = self._begin(kind)
-        try:
-            session.warm_up()
+            if warm:
+                session.warm_up()
         except BaseException:
             self._end(session)
             raise
@@ -192,7 +185,7 @@ class DockerSandbox:
         )
 
     def _user(self) -> tuple[int, int]:
-        return session_user(self._engine is not None and self._engine.rootless)
+        return session_user(self._engine is not None and self._engine.facts.rootless)
 
     def _register(self, container: Container) -> None:
         with self._lock:

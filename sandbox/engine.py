@@ -121,25 +121,6 @@ class Engine:
             dead = [container for container in found if is_dead(container.labels.get(OWNER_LABEL, ""))]
         return sum(_swept(container) for container in dead)
 
-    @property
-    def cpus(self) -> int:
-        """CPU cores of the engine's machine."""
-        return self.facts.cpus
-
-    @property
-    def ram_mb(self) -> int:
-        """Memory of the engine's machine in MiB; 0 where it does not tell."""
-        return self.facts.ram_mb
-
-    @property
-    def rootless(self) -> bool:
-        """Whether the engine runs as an ordinary user, who is number 0 in its containers."""
-        return self.facts.rootless
-
-    def describe(self) -> dict[str, str]:
-        """The engine's part of `Sandbox.isolation`."""
-        return self.facts.describe()
-
     def _ask(self) -> Facts:
         try:
             info, version = self._client.info(), self._client.version()

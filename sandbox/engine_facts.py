@@ -16,7 +16,8 @@ from sandbox.base import LimitsNotEnforced, SandboxError
 
 _CLAIMS = {"MemoryLimit": "memory_mb", "PidsLimit": "pids", "CpuCfsQuota": "cpus"}
 _NAMES = {"memory_mb": "memory", "swap_mb": "swap", "pids": "process", "cpus": "CPU"}
-_DELEGATION = "`Delegate=cpu cpuset io memory pids` in the systemd unit user@.service (see docs/sandbox.md)"
+DELEGATION = "`Delegate=cpu cpuset io memory pids` in the systemd unit user@.service (see docs/sandbox.md)"
+SWITCH = "start the machine with the kernel parameters `cgroup_enable=memory swapaccount=1`"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Facts:
             raise LimitsNotEnforced(
                 "A rootless container engine cannot keep limits under cgroup version 1; start this machine with cgroup "
                 "version 2 (kernel parameter `systemd.unified_cgroup_hierarchy=1`) and delegate its controllers: "
-                f"{_DELEGATION}, or use an engine that runs as root."
+                f"{DELEGATION}, or use an engine that runs as root."
             )
         believed = ["MemoryLimit"] if self.cgroup_version == "2" else list(_CLAIMS)
         missing = [_CLAIMS[key] for key in believed if self.info.get(key) is False]
@@ -62,8 +63,7 @@ class Facts:
     def unlimited(self, missing: Iterable[str]) -> str:
         """What to say of limits (named as in `in_force.limits`) that are not in force, with a remedy."""
         names = " and ".join(_NAMES[name] for name in missing)
-        switch = "start the machine with the kernel parameters `cgroup_enable=memory swapaccount=1`"
-        remedy = f"delegate them: {_DELEGATION}" if self.rootless else switch
+        remedy = f"delegate them: {DELEGATION}" if self.rootless else SWITCH
         return f"This container engine does not enforce {names} limits; {remedy}."
 
     def require_runtime(self, runtime: str) -> None:

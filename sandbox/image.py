@@ -143,10 +143,11 @@ def _build(client: docker.DockerClient, tag: str, say: Say) -> None:
 def _context() -> io.BytesIO:
     """The build's files as a tar archive: the recipe, and pip's settings of this host."""
     files = {name: (ROOT / name).read_bytes() for name in RECIPE} | pip_files()
-    return _tar(files)
+    return packed(files)
 
 
-def _tar(files: Mapping[str, bytes]) -> io.BytesIO:
+def packed(files: Mapping[str, bytes]) -> io.BytesIO:
+    """A tar archive of the files by name, as the engine takes a build's."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for name, data in files.items():

@@ -22,6 +22,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from sandbox.base import ImageMissing
 from sandbox.engine import engine_address
+from sandbox.temp_folders import temp_prefix
 
 PUBLIC_BASE = "python:3.11-slim-bookworm"
 DEBIAN_BASE = "linguacodus-base:bookworm"
@@ -126,7 +127,7 @@ def _require_debootstrap() -> None:
 @contextmanager
 def _scratch() -> Iterator[Path]:
     """A folder on disk: /tmp is often memory or mounted without device nodes."""
-    folder = Path(tempfile.mkdtemp(prefix="linguacodus-base-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=temp_prefix("base"), dir="/var/tmp"))
     try:
         yield folder
     finally:

@@ -17,6 +17,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 UNLIMITED = 2**60
 """A number that means "no limit"; version 1 of the cgroups writes almost 2**63."""
+SLACK = 1.01
+"""A limit that is larger than was asked for by no more than this is kept: engines and file systems round."""
 SMALL = 2**30
 """Bytes of a file system that may be asked for at once."""
 

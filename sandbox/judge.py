@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sandbox.base import Limits
+from sandbox.engine_facts import DELEGATION, SWITCH
 from sandbox.finding import Finding
-from sandbox.in_force import UNLIMITED
+from sandbox.in_force import SLACK, UNLIMITED
 from sandbox.probe import Measured, Warm
 
 DOCS = "docs/sandbox.md"
@@ -18,17 +19,13 @@ _LIMITS = {
     "pids": ("processes", "", "generated code can start processes until nobody else can"),
     "cpus": ("CPU cores", "", "generated code can slow down everything else on this machine"),
 }
-_MEND_LIMITS = (
-    "an engine of root: add `cgroup_enable=memory swapaccount=1` to the kernel's command line and start the machine "
-    "anew; a rootless one: cgroup version 2 and `Delegate=cpu cpuset io memory pids` in the systemd unit user@.service"
-)
+_MEND_LIMITS = f"an engine of root: {SWITCH}; a rootless one: cgroup version 2 and {DELEGATION}"
 _MEND_WALLS = "another program has changed the engine's defaults: look at /etc/docker/daemon.json and `docker info`"
-_SLACK = 1.01
 
 
 def judge_limits(asked: Limits, measured: Measured) -> list[Finding]:
     """A finding for memory, swap, processes and CPU."""
-    wanted = {"memory_mb": asked.memory_mb, "swap_mb": 0, "pids": asked.pids, "cpus": asked.cpus}
+    wanted = asked.counted()
     return [_limit(name, float(wanted[name]), measured) for name in _LIMITS]
 
 
@@ -38,7 +35,7 @@ def judge_work(asked: Limits, measured: Measured, complaints: list[str]) -> Find
     size, kind = float(work["mb"]), str(work["kind"])
     place = f"in memory ({kind})" if kind == "tmpfs" else f"on disk ({kind})"
     found = f"{asked.disk_mb} MiB asked, {size:.0f} MiB {place}"
-    if size > asked.disk_mb * _SLACK + 1 or not work["refuses_more"]:
+    if size > asked.disk_mb * SLACK + 1 or not work["refuses_more"]:
         means = "generated code can fill the disk of this machine"
         return Finding("wrong", "working folder", f"{found}, and more is not refused", means, _MEND_WALLS, work)
     if kind == "tmpfs":
@@ -141,7 +138,7 @@ def _limit(name: str, asked: float, measured: Measured) -> Finding:
     seen = [value for value in (inside, outside) if value is not None]
     found = f"{asked:g}{unit} asked, {_amount(inside)} inside, {_amount(outside)} by this machine's cgroup"
     data = {"asked": asked, "inside": _for_json(inside), "outside": _for_json(outside)}
-    if any(value > asked * _SLACK for value in seen):
+    if any(value > asked * SLACK for value in seen):
         return Finding("wrong", what, found, means, _MEND_LIMITS, data)
     if not seen:
         means = f"it cannot be seen whether the limit is kept; if not, {means}"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sandbox import in_force
 
-_SLACK = 1.01
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -34,7 +33,7 @@ class Meter:
         limit = self._limits[name]
         if limit is None:  # no such file: no such limit, but where version 1 keeps a controller somewhere else
             return name == "swap_mb" or self._read("memory.max") is not None
-        return limit > most * _SLACK
+        return limit > most * in_force.SLACK
 
     def out_of_memory_kills(self) -> int | None:
         """How many processes the kernel has killed here for lack of memory."""

@@ -14,6 +14,7 @@ import typer
 
 from sandbox.base import ExecutionResult, Limits, Mount, Sandbox, SandboxError
 from sandbox.script import DATA_DIR, MEMBERS_DIR, MOUNT_NAME, MOUNTS_DIR, SUBMISSION, ScriptRun, run_script
+from sandbox.temp_folders import temp_prefix
 
 OK, CODE_FAILED, BAD_INPUT, MACHINE = 0, 1, 2, 3
 """Exit codes."""
@@ -81,7 +82,7 @@ def _read_mount(text: str) -> Mount:
 def run_job(sandbox: Sandbox, job: Job, terms: Terms) -> bytes:
     """The submission. Raises: CodeFailed, SandboxError."""
     given = ([Mount(job.data, DATA_DIR)] if job.data else []) + job.mounts
-    with tempfile.TemporaryDirectory(prefix="linguacodus-members-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temp_prefix("members")) as folder:
         mounts = list(given)
         for name, path in job.members.items():
             member = Path(folder) / f"{name}.csv"

@@ -56,7 +56,7 @@ class Service:
         self._engine = Engine()
         try:
             self._engine.require_image(self._plan.image)
-            self._plan = replace(self._plan, user=_user(self._user, self._engine.rootless))
+            self._plan = replace(self._plan, user=_user(self._user, self._engine.facts.rootless))
             self._container = Container(self._engine, self._plan)
         except BaseException:
             self._engine.close()
@@ -127,10 +127,7 @@ class Service:
     def _stop(self) -> None:
         container, self._container = self._container, None
         if container:
-            try:
-                container.stop()
-            finally:
-                container.pipe.free()
+            container.end()
 
     def _name(self) -> str:
         return f"The service `{' '.join(self._plan.command)[:80]}`"

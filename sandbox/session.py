@@ -77,8 +77,7 @@ class DockerSession:
 
     def end(self) -> None:
         """Kill and remove the container and free what is held here. Raises: SandboxLost."""
-        self.container.stop()
-        self._pipe.free()
+        self.container.end()
 
     def execute(self, code: str, seconds: float, env: Mapping[str, str] | None = None) -> ExecutionResult:
         """Run `code` for at most `seconds` of wall clock. Raises: SandboxLost, SandboxClosed."""
@@ -190,20 +189,23 @@ class DockerSession:
     def _autopsy(self, cell: Cell | None) -> Status:
         """The line broke: closed by us, ended by the code, or lost. Raises: SandboxLost, SandboxClosed."""
         self._check_open()
-        already_ended, self._gone, self._kernel_alive = self._gone, True, False
+        already_ended, self._gone = self._gone, True
         status: Status = "killed" if already_ended else self.container.autopsy()
-        if cell is not None and not cell.exited:
-            cell.take({"kind": "exit", "code": -9})
+        self._note_end(cell)
         return status
 
     def _cut_off(self, cell: Cell | None) -> Status:
         """What came over the line is nothing that our relay says: it has been taken over, and all ends here."""
         self._check_open()
         self._end_container()
+        self._note_end(cell)
+        return "killed"
+
+    def _note_end(self, cell: Cell | None) -> None:
+        """The kernel went with its container and could not say so."""
         self._kernel_alive = False
         if cell is not None and not cell.exited:
             cell.take({"kind": "exit", "code": -9})
-        return "killed"
 
     def _end_container(self) -> None:
         self._gone = True

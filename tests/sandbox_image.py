@@ -1,10 +1,11 @@
-"""Which image the tests with containers use."""
+"""Which image the tests with containers use, and whether a session in it lives."""
 
 from __future__ import annotations
 
 import docker
 import docker.errors
 
+from sandbox.base import Session
 from sandbox.image import REPOSITORY, image_tag
 
 
@@ -20,3 +21,8 @@ def find_image() -> str:
     finally:
         client.close()
     return image_tag()
+
+
+def is_alive(session: Session) -> bool:
+    """Whether it still runs code."""
+    return session.execute("print('alive')", 20).stdout == "alive\n"

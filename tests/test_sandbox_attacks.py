@@ -16,7 +16,7 @@ import pytest
 from sandbox.base import Limits, Mount, Session
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.script import DATA_DIR
-from tests.sandbox_image import find_image
+from tests.sandbox_image import find_image, is_alive
 
 pytestmark = pytest.mark.docker
 
@@ -52,10 +52,6 @@ def shared(sandbox: DockerSandbox, run_folder: Path) -> Iterator[Session]:
     """One session for attacks that leave it as it was."""
     with sandbox.session(mounts=[Mount(run_folder / "views/1", DATA_DIR)], limits=SMALL) as session:
         yield session
-
-
-def is_alive(session: Session) -> bool:
-    return session.execute("print('alive')", 20).stdout == "alive\n"
 
 
 REFUSED = {

@@ -16,8 +16,8 @@ import pytest
 
 from sandbox.base import ExecutionResult, FetchedFile, Limits
 from sandbox.docker_sandbox import DockerSandbox
-from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 SMALL = Limits(memory_mb=256, cpus=1, pids=64, disk_mb=64, output_mb=4)
@@ -125,12 +125,6 @@ ATTACKS = {
     ),
 }  # fmt: skip
 Ends = dict[str, Future[tuple[ExecutionResult, FetchedFile]]]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
 
 
 def run(sandbox: DockerSandbox, attack: Attack) -> tuple[ExecutionResult, FetchedFile]:

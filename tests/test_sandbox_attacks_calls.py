@@ -11,8 +11,8 @@ import pytest
 
 from sandbox.base import Limits, Session
 from sandbox.docker_sandbox import DockerSandbox
-from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 SMALL = Limits(memory_mb=256, cpus=1, pids=64, disk_mb=64, output_mb=4)
@@ -29,12 +29,6 @@ def call(intel, arm, *arguments):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return done
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from sandbox.base import Limits, Session
-from sandbox.docker_sandbox import DockerSandbox
-from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 SMALL = Limits(memory_mb=256, cpus=1, pids=64, disk_mb=64, output_mb=4)
 MOST = 100_000
 """Bytes that are taken at most here."""
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def shared(sandbox: DockerSandbox) -> Iterator[Session]:
-    """One session in which each attack has the working folder for itself."""
-    with sandbox.session(limits=SMALL) as session:
-        yield session
-
-
-@pytest.fixture
-def session(sandbox: DockerSandbox) -> Iterator[Session]:
-    with sandbox.session(limits=SMALL) as fresh:
-        yield fresh
 
 
 CLEAR = "import os, shutil, socket\nfor name in os.listdir(): os.system(f'chmod -R u+rwx {name}; rm -rf {name}')\n"

@@ -12,17 +12,12 @@ import pytest
 
 from sandbox.base import Limits, Session
 from sandbox.docker_sandbox import DockerSandbox
-from tests.sandbox_image import find_image
+from tests.sandbox_image import is_alive
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 ROOMY = Limits(memory_mb=1024, cpus=1, pids=64, disk_mb=64, output_mb=256)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +25,6 @@ def shared(sandbox: DockerSandbox) -> Iterator[Session]:
     """One session for attacks that leave it as it was."""
     with sandbox.session(limits=ROOMY) as session:
         yield session
-
-
-def is_alive(session: Session) -> bool:
-    return session.execute("print('alive')", 20).stdout == "alive\n"
 
 
 CODES = {

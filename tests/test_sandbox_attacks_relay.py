@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sandbox.base import Limits, Session
-from sandbox.docker_sandbox import DockerSandbox
-from tests.sandbox_image import find_image
+from tests.sandbox_image import is_alive
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 SMALL = Limits(memory_mb=256, cpus=1, pids=64, disk_mb=64, output_mb=4)
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def shared(sandbox: DockerSandbox) -> Iterator[Session]:
-    """One session for attacks that leave it as it was."""
-    with sandbox.session(limits=SMALL) as session:
-        yield session
-
-
-@pytest.fixture
-def session(sandbox: DockerSandbox) -> Iterator[Session]:
-    with sandbox.session(limits=SMALL) as fresh:
-        yield fresh
-
-
 WRITTEN = "open('submission.csv', 'w').write('id\\n')\n"
-
-
-def is_alive(session: Session) -> bool:
-    return session.execute("print('alive')", 20).stdout == "alive\n"
 
 
 # Process 1

@@ -5,24 +5,16 @@ What any sandbox promises is in tests/test_sandbox_contract.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from sandbox.base import Limits
 from sandbox.docker_sandbox import DockerSandbox
-from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 # Room in memory: what the kernel has printed and not yet sent is its own, and on busy cores may be 200 MB.
 ROOMY = Limits(memory_mb=2048, cpus=1, pids=128, disk_mb=64, output_mb=4)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
 
 
 def test_plots_come_out_as_png(sandbox: DockerSandbox) -> None:

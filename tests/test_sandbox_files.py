@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,30 +11,11 @@ import pytest
 from sandbox.base import Limits, Mount, SandboxError, Session
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.script import DATA_DIR, MEMBERS_DIR, run_script
-from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 SMALL = Limits(memory_mb=256, cpus=1, pids=128, disk_mb=64, output_mb=4)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def shared(sandbox: DockerSandbox) -> Iterator[Session]:
-    """One session for cells that do not disturb each other."""
-    with sandbox.session(limits=SMALL) as session:
-        yield session
-
-
-@pytest.fixture
-def session(sandbox: DockerSandbox) -> Iterator[Session]:
-    with sandbox.session(limits=SMALL) as fresh:
-        yield fresh
 
 
 def test_data_is_there_and_read_only(sandbox: DockerSandbox, tmp_path: Path) -> None:

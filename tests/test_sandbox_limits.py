@@ -16,6 +16,7 @@ from sandbox.base import Limits, Session
 from sandbox.docker_sandbox import DockerSandbox
 from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 SMALL = Limits(memory_mb=256, cpus=0.5, pids=48, disk_mb=64, output_mb=32)
@@ -23,22 +24,10 @@ ROOMY = Limits(memory_mb=2048, cpus=1, pids=128, disk_mb=600, output_mb=4)
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def small(sandbox: DockerSandbox) -> Iterator[Session]:
     """One session with tight limits for code that leaves it as it was."""
     with sandbox.session(limits=SMALL) as session:
         yield session
-
-
-@pytest.fixture
-def session(sandbox: DockerSandbox) -> Iterator[Session]:
-    with sandbox.session(limits=SMALL) as fresh:
-        yield fresh
 
 
 def told(session: Session, code: str, seconds: float = 30) -> Any:

@@ -33,8 +33,8 @@ def rootless(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_a_rootless_engine_without_limits_is_refused_with_a_remedy(rootless: str) -> None:
     if rootless == "Podman" and SECOND.exists():  # what was delegated shows on each container only
         engine = Engine()
-        assert engine.rootless
-        assert engine.describe()["daemon"] == "rootless"
+        assert engine.facts.rootless
+        assert engine.facts.describe()["daemon"] == "rootless"
         engine.close()
         return
     with pytest.raises(LimitsNotEnforced, match=r"Delegate=cpu cpuset io memory pids") as caught:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -15,15 +14,10 @@ from sandbox.owner import owner
 from sandbox.script import DATA_DIR, keep_scripts_warm, run_script
 from tests.sandbox_image import find_image
 
+pytest_plugins = ["tests.sandbox_fixtures"]
 pytestmark = pytest.mark.docker
 
 LIMITS = Limits(memory_mb=1024, cpus=1, disk_mb=64)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[DockerSandbox]:
-    with DockerSandbox(find_image()) as opened:
-        yield opened
 
 
 def mine() -> set[str]:
