@@ -19,18 +19,18 @@ from typing import Generic, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 T = TypeVar("T")
-Role = Literal["describe", "propose", "critique", "write", "repair", "improve", "ensemble", "check"]
+Role = Literal["describe", "propose", "critique", "write", "repair", "improve", "ensemble", "check", "extract"]
 ROLES: tuple[Role, ...] = ("describe", "propose", "critique", "write", "repair", "improve", "ensemble")
 """Roles that a task may give models of their own."""
 Level = Literal["schema", "samples", "output"]
 LEVELS: tuple[Level, ...] = ("schema", "samples", "output")
 """What may leave for a model, each level with all before it: names and statistics, some cells, program output."""
 Failure = Literal[
-    "bad", "refused", "context", "form", "images", "system", "budget",
+    "bad", "refused", "context", "form", "images", "system", "temperature", "budget",
     "auth", "quota", "missing", "timeout", "rate", "server", "connection", "empty",
 ]  # fmt: skip
 """Why there is no answer. "bad": not what was asked for; "form", "images", "system": the model takes no schema, no
-pictures, no system turn; "missing": there is no such model; "budget": no money or time is left."""
+pictures, no system turn, no "temperature"; "missing": there is no such model; "budget": no money or time is left."""
 
 
 class ModelError(Exception):
@@ -48,7 +48,7 @@ class NoAnswer(ModelError):
     @property
     def lost(self) -> bool:
         """Whether server or budget are to blame, not what the model said: then it counts as no attempt."""
-        return self.kind not in ("bad", "refused", "context", "form", "images", "system")
+        return self.kind not in ("bad", "refused", "context", "form", "images", "system", "temperature")
 
 
 class ReplayDiffers(ModelError):
@@ -95,6 +95,8 @@ class Question(Generic[T]):
     """Wall clock of the answer with all its retries."""
     images: Sequence[bytes] = field(default=())
     """PNG pictures, written anew by this program. They are program output: shown at that privacy level only."""
+    temperature: float | None = None
+    """Of sampling, where the model takes one; None leaves it to the model."""
 
 
 class Mind(Protocol):
