@@ -60,7 +60,7 @@ class Local:
 
     def answer(self, request: Mapping[str, Any], say: Say) -> dict[str, object]:
         """Say the answer piece by piece; returns the last frame. Raises: FAULTS."""
-        inputs = self._tokens(request["messages"])
+        inputs = self.tokens(request["messages"])
         size, wanted = inputs["input_ids"].shape[1], request["max_tokens"]
         most = min(wanted, self.context - size)
         if most < min(wanted, LEAST_ROOM):
@@ -99,13 +99,15 @@ class Local:
         several = named if isinstance(named, list) else [named]
         return sorted({end for end in (*several, self.tokenizer.eos_token_id) if end is not None})
 
-    def _tokens(self, messages: list[dict[str, str]]) -> dict[str, Any]:
+    def tokens(self, messages: list[dict[str, str]]) -> dict[str, Any]:
+        """The messages as the model reads them, ready for an answer: tensors (1, tokens)."""
         templated = bool(self.tokenizer.chat_template)
-        text = self._templated(messages) if templated else plain(messages)
+        text = self.templated(messages) if templated else plain(messages)
         tokens = self.tokenizer(text, add_special_tokens=not templated, return_tensors="pt")
         return {name: tokens[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
 
-    def _templated(self, messages: list[dict[str, str]]) -> str:
+    def templated(self, messages: list[dict[str, str]]) -> str:
+        """The messages as text by the model's own chat template. Raises: ValueError where it refuses them."""
         from transformers.utils import chat_template_utils
 
         options = {"tokenize": False, "add_generation_prompt": True}
