@@ -20,6 +20,7 @@ from graphs.live import close
 from graphs.pipeline import builder
 from graphs.plan import model_drafts
 from graphs.prepare import prepare
+from graphs.presets import PRESETS
 from graphs.settings import Settings
 from models.base import Role
 from models.names import parse_model
@@ -44,22 +45,29 @@ def preview(task: Path, context: Context) -> dict[str, Any]:
     run = str(place / "tried")
     try:
         spec, settings = prepare(str(task), str(place / "asked"), context).load()
-        values = _ranked(
-            str(task), run, replace(context, model="none", review=False, replay_executions=False, replay_reworded=False)
-        )
+        alone = replace(context, model="none", preset=None, review=False)
+        values = _ranked(str(task), run, replace(alone, replay_executions=False, replay_reworded=False))
     finally:
         close(run)
         shutil.rmtree(place, ignore_errors=True)
     titles = {instruction.id: instruction for instruction in values["pool"]}
+    candidates = [] if settings.preset else values["ranking"]
     usd = largest_usd(spec, settings)
     return {
         "task": asdict(values["facts"]),
         "description": asdict(values["description"]),
-        "candidates": [asdict(ranked) | {"title": titles[ranked.instruction].title} for ranked in values["ranking"]],
-        "ideas": model_drafts(settings.budget()) if "propose" in settings.models else 0,
+        "candidates": [asdict(ranked) | {"title": titles[ranked.instruction].title} for ranked in candidates],
+        "ideas": _ideas(settings),
         "settings": asdict(settings),
         "largest_cost": {"minutes": settings.minutes, "attempts": settings.attempts, "usd": usd},
     }
+
+
+def _ideas(settings: Settings) -> int:
+    """Instructions that a model would be asked for."""
+    if settings.preset:
+        return PRESETS[settings.preset].questions["propose"]
+    return model_drafts(settings.budget()) if "propose" in settings.models else 0
 
 
 def _ranked(task: str, run: str, context: Context) -> dict[str, Any]:
@@ -81,9 +89,11 @@ def largest_usd(spec: TaskSpec, settings: Settings) -> float | None:
     if None in prices.values():
         return None
     dearest = max((_both_rounds(prices, role, SCRIPT_TOKENS) for role in WRITERS), default=0.0)
-    repairs = (MAX_TRIES - 1) * _both_rounds(prices, "repair", SCRIPT_TOKENS)
-    once = sum(times * _both_rounds(prices, role, SHORT_TOKENS) for role, times in QUESTIONS.items())
-    total = once + settings.attempts * (dearest + repairs)
+    tries = PRESETS[settings.preset].tries if settings.preset else MAX_TRIES
+    repairs = (tries - 1) * _both_rounds(prices, "repair", SCRIPT_TOKENS)
+    questions = PRESETS[settings.preset].questions if settings.preset else QUESTIONS
+    once = sum(times * _both_rounds(prices, role, SHORT_TOKENS) for role, times in questions.items())
+    total = once + settings.attempts * (repairs if settings.preset else dearest + repairs)
     return total if settings.usd is None else min(settings.usd, total)
 
 

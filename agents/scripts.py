@@ -59,18 +59,38 @@ def changed_script(before: str, modules: Sequence[str]) -> Callable[[str], Draft
     return read
 
 
+def next_part(before: str, modules: Sequence[str], last: bool) -> Callable[[str], str]:
+    """Reads an answer that is the next part of a script that begins with `before`; with `last` the script is whole."""
+
+    def read(answer: str) -> str:
+        part = _block(spoken(answer))
+        if before and before.strip() in part:
+            raise BadAnswer("It repeats the modules that are written already; answer with the new one alone.")
+        if last:
+            checked(f"{before}{part}", modules)
+        else:
+            _check_imports(f"{before}{part}", modules)
+        return part
+
+    return read
+
+
 def checked(code: str, modules: Sequence[str]) -> str:
     """`code`, if it is a script that can be run.
 
     Raises: BadAnswer for what does not compile, imports what is not installed, or writes no submission.
     """
-    tree = _tree(code)
-    missing = sorted({name for name in _imports(tree) if not _importable(name, modules)})
-    if missing:
-        raise BadAnswer(f"These modules are not installed and cannot be: {', '.join(missing)}. Do without them.")
+    _check_imports(code, modules)
     if "submission.csv" not in code:
         raise BadAnswer("The script never writes submission.csv.")
     return code.strip() + "\n"
+
+
+def _check_imports(code: str, modules: Sequence[str]) -> None:
+    """Raises: BadAnswer for what does not compile or imports what is not installed."""
+    missing = sorted({name for name in _imports(_tree(code)) if not _importable(name, modules)})
+    if missing:
+        raise BadAnswer(f"These modules are not installed and cannot be: {', '.join(missing)}. Do without them.")
 
 
 def _tree(code: str) -> ast.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.brief import PLAN_CHARACTERS, Brief, plan_text
+from agents.modules import IN_MODULES, write_modules
 from agents.scripts import Draft, whole_script
 from grading.base import Task
 from models.base import Data, Mind, Question
@@ -26,10 +27,12 @@ def from_recipe(instruction: Instruction, task: Task, safe: bool = False) -> str
 
 
 def write(mind: Mind, brief: Brief, instruction: Instruction, attempt: str) -> Draft:
-    """The script that a model writes for an instruction.
+    """The script that a model writes for an instruction: whole, or in modules where its tag asks for these.
 
     Raises: NoAnswer, ReplayDiffers.
     """
+    if IN_MODULES in instruction.tags:
+        return write_modules(mind, brief, instruction, attempt)
     variables = brief.about() | brief.contract() | {"plan": Data(plan_text(instruction), keep=2 * PLAN_CHARACTERS)}
     read = whole_script(brief.profile.modules)
     return mind.ask(

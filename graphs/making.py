@@ -15,6 +15,7 @@ from agents.standing import Rival
 from agents.write import RECIPE, from_recipe, write
 from graphs.keeping import OUTPUT, kept, plots
 from graphs.live import Live, live
+from graphs.presets import PRESETS
 from graphs.state import AttemptState
 
 LEAST_SECONDS = 3.0
@@ -48,8 +49,8 @@ def next_script(state: AttemptState) -> Draft | None:
 
     Raises: NoAnswer, ReplayDiffers, AskingStopped.
     """
-    instruction, tries = state["instruction"], state["tries"]
-    if tries >= MAX_TRIES:
+    instruction, tries, preset = state["instruction"], state["tries"], live(state["run"]).settings.preset
+    if tries >= (PRESETS[preset].tries if preset else MAX_TRIES):
         return None
     if instruction.source.startswith(RECIPE):
         safe = from_recipe(instruction, state["facts"], safe=True)

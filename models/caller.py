@@ -32,7 +32,8 @@ class Caller:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _circuits: dict[str, Circuit] = field(default_factory=dict)
     _plain: dict[str, set[Failure]] = field(default_factory=dict)
-    """Model -> what it does not take: "form" (a schema), "images", "system" (a turn of its own)."""
+    """Model -> what it does not take: "form" (a schema), "images", "system" (a turn of its own),
+    "temperature"."""
 
     def reply(self, loaded: Loaded, record: Record, call: Call, seconds: float) -> Reply:
         """The model's reply within `seconds`; every call is added to `record`.
@@ -61,7 +62,8 @@ class Caller:
     def _accepted(self, loaded: Loaded, record: Record, call: Call, seconds: float) -> Reply:
         """One call; what the model does not take is left out at once and from then on.
 
-        A plain "bad request" leaves out a schema and pictures; a system turn only where the server names it.
+        A plain "bad request" leaves out a schema, pictures and a temperature; a system turn only where the server names
+        it.
         """
         plain = self._plain.setdefault(loaded.name.text, set())
         end = time.monotonic() + seconds
@@ -73,6 +75,7 @@ class Caller:
             except Trouble as fault:
                 extras: set[Failure] = {"form"} if given.schema else set()
                 extras |= {"images"} if given.images else set()
+                extras |= {"temperature"} if given.temperature is not None else set()
                 refused = extras if fault.kind == "bad" else {fault.kind} & (extras | {"system"}) - left_out
                 if fault.billed or not refused:
                     raise
@@ -122,5 +125,6 @@ def without(call: Call, plain: Collection[Failure]) -> Call:
         call,
         schema=None if "form" in plain else call.schema,
         images=() if "images" in plain else call.images,
+        temperature=None if "temperature" in plain else call.temperature,
         system_apart="system" not in plain,
     )

@@ -55,6 +55,8 @@ class Call:
     """PNG pictures in base64, shown with the last message."""
     schema: type[BaseModel] | None = None
     max_tokens: int = 8_000
+    temperature: float | None = None
+    """Of sampling; None leaves it to the model."""
     system_apart: bool = True
     """Whether the system's words are a turn of their own; else they stand before the user's first ones."""
 
@@ -86,7 +88,7 @@ def _pump(
     loaded: Loaded, call: Call, pieces: queue.Queue[AIMessageChunk | Exception | None], left_alone: threading.Event
 ) -> None:
     """Read the stream into `pieces` until nobody waits for it; None at its end."""
-    chat: Any = answer_limit(loaded.chat, loaded.name.provider, call.max_tokens)
+    chat: Any = answer_limit(loaded.chat, loaded.name.provider, call.max_tokens, call.temperature)
     if call.schema is not None:
         chat = chat.bind(response_format=response_format(call.schema))
     try:

@@ -142,7 +142,7 @@ class Gate:
         """The question, and once more with what was wrong about the first answer."""
         messages = [Message("system", prompt.system), Message("user", prompt.user)]
         images = [base64.b64encode(image).decode() for image in question.images] if self.level == "output" else []
-        call = Call(messages, images, question.schema, max_tokens)
+        call = Call(messages, images, question.schema, max_tokens, question.temperature)
         reply = self._reply(record, call, end)
         try:
             return understand(question, reply)

@@ -161,8 +161,11 @@ _MAKERS: dict[Provider, Callable[[ModelName], Made]] = {
 }
 
 
-def answer_limit(chat: BaseChatModel, provider: Provider, tokens: int) -> BaseChatModel | Any:
-    """`chat`, bound to answers of at most `tokens`."""
+def answer_limit(
+    chat: BaseChatModel, provider: Provider, tokens: int, temperature: float | None = None
+) -> BaseChatModel | Any:
+    """`chat`, bound to answers of at most `tokens`, sampled at `temperature` where one is given."""
+    sampled = {} if temperature is None else {"temperature": temperature}
     if provider == "ollama":
-        return chat.model_copy(update={"num_predict": tokens})
-    return chat.bind(max_tokens=tokens)
+        return chat.model_copy(update={"num_predict": tokens, **sampled})
+    return chat.bind(max_tokens=tokens, **sampled)

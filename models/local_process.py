@@ -97,13 +97,13 @@ def child_environment() -> dict[str, str]:
 
 
 class Child:
-    """One process of models/local_child.py. One thread talks with it; `end` may come from any."""
+    """One process that speaks frames, as models/local_child.py. One thread talks with it; `end` may come from any."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: str = "models.local_child") -> None:
         self._name = name
         # A session of its own: Ctrl-C is for the parent, whose end closes stdin, which ends the child.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "models.local_child"],
+            [sys.executable, "-m", module],
             cwd=_ROOT,
             env=child_environment(),
             stdin=subprocess.PIPE,

@@ -27,6 +27,7 @@ _RATE = re.compile(r"rate.?limit", re.I)
 """A rate limit passes, also where its message names what to pay for a higher one."""
 _FORM = re.compile(r"response_format|json_schema|output_config|structured|grammar|\bformat\b|schema", re.I)
 _IMAGES = re.compile(r"image|vision|multimodal|multi-modal", re.I)
+_TEMPERATURE = re.compile(r"temperature", re.I)
 _SYSTEM = re.compile(r"system.{0,10}(role|message|turn|prompt)|role.{0,20}system|roles must alternate", re.I)
 _TIMEOUT = re.compile(r"timed? ?out", re.I)
 
@@ -92,6 +93,8 @@ def _mistaken(status: int, words: str) -> Failure:
         return "context"
     if _IMAGES.search(words):
         return "images"
+    if _TEMPERATURE.search(words):
+        return "temperature"
     if _SYSTEM.search(words):
         return "system"
     return "form" if _FORM.search(words) else "bad"
