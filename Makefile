@@ -23,16 +23,16 @@ lint: venv ## ruff and mypy only
 format: venv ## lay out all Python files
 	@$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
 
-setup: ## virtual environment, container engine and sandbox image
+setup: ## virtual environment, base model, container engine and sandbox image
 	@bash scripts/setup.sh
 
-setup-test: ## the same with what the tests need: torch, transformers and peft too
+setup-test: ## the same with what the tests need: podman, crun and runsc too
 	@bash scripts/setup.sh test
 
 venv: ## the virtual environment only
 	@bash scripts/setup.sh venv
 
-ranker: ## add torch, transformers and peft, for hf: models and the fine-tuned ranker
+ranker: ## the virtual environment and the ranker's base model, without the engine
 	@bash scripts/setup.sh ranker
 
 image: setup ## build the sandbox image where it is missing

@@ -37,6 +37,18 @@ Privacy = Annotated[
     str | None,
     typer.Option(help="What may leave for a model: schema, samples (default) or output.", metavar="LEVEL"),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="A pipeline in the place of ours: linguacodus, as its paper describes it.", metavar="NAME"),
+]
+Ranker = Annotated[
+    str | None,
+    typer.Option(
+        help="What orders the instructions: a FOLDER of ranker.train, prior (the recipes' priors), or off. "
+        "Default: $LINGUACODUS_RANKER, or the fine-tuned one that ships.",
+        metavar="FOLDER|prior|off",
+    ),
+]
 Start = Annotated[Path | None, typer.Option(help="A script of your own that joins the race.")]
 Review = Annotated[
     bool, typer.Option("--review", help="Stop after ranking, to drop, reorder, change or add instructions.")
@@ -77,6 +89,8 @@ def main(
     minutes: Minutes = None,
     usd: Usd = None,
     privacy: Privacy = None,
+    preset: Preset = None,
+    ranker: Ranker = None,
     start: Start = None,
     review: Review = False,
     first_valid: FirstValid = False,
@@ -116,6 +130,8 @@ def main(
         model=model,
         usd=usd,
         privacy=privacy,  # type: ignore[arg-type]  # one of the levels, as seen above
+        preset=preset,
+        ranker=ranker,
         start=str(start) if start else None,
         review=review,
         replay_executions=replay_executions,

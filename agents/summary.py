@@ -52,6 +52,7 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
         lines.append(chosen_line(report))
         lines.append(f"Delivered: {delivery['reason']}")
         lines += [f"Fault: {fault}" for fault in delivery["faults"]]
+    lines += [ranked_line(report)] if report["ranking"]["order"] else []
     lines += model_closing(report["models"])
     lines.append(f"Time: {report['seconds']:.0f} s. The end: {report['decision']}.")
     lines.append("Isolation: " + ", ".join(f"{key} {value}" for key, value in report["isolation"].items()))
@@ -62,6 +63,12 @@ def closing_lines(report: dict[str, Any], folder: Path) -> list[str]:
         mounts = "".join(f" --mount {name}={path}" for name, path in report["mounts"].items())
         lines.append(f"Run it again: python -m sandbox.run {folder / 'solution'} --data DATA_FOLDER{mounts}")
     return lines
+
+
+def ranked_line(report: dict[str, Any]) -> str:
+    """What ordered the instructions, and why the first was tried first."""
+    first, by = report["ranking"]["order"][0], report["ranking"]["by"]
+    return f"Ranked by {by}; {first['instruction']} came first: {first['why']}."
 
 
 def chosen_line(report: dict[str, Any]) -> str:
@@ -90,6 +97,13 @@ def estimate_line(report: dict[str, Any]) -> str:
     return f"{estimate} ({delivery['rows']} audit rows, by which nothing was chosen)"
 
 
+def _candidates_table(candidates: list[dict[str, Any]]) -> Table:
+    table = Table("order", "instruction", "score", "why", title="Candidates", title_justify="left")
+    for place, candidate in enumerate(candidates, start=1):
+        table.add_row(str(place), escape(candidate["title"]), f"{candidate['score']:.2f}", candidate["why"])
+    return table
+
+
 def show_preview(found: dict[str, Any]) -> None:
     """What a run would do."""
     console = plain_console()
@@ -105,12 +119,12 @@ def show_preview(found: dict[str, Any]) -> None:
     ]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-    table = Table("order", "instruction", "score", "why", title="Candidates", title_justify="left")
-    for place, candidate in enumerate(found["candidates"], start=1):
-        table.add_row(str(place), escape(candidate["title"]), f"{candidate['score']:.2f}", candidate["why"])
-    console.print(table)
-    if found["ideas"]:
-        console.print(f"A model would add {found['ideas']} instructions to these; it was not asked.")
+    if settings["preset"]:
+        console.print(f"Preset {settings['preset']}: a model would write {found['ideas']} instructions; no recipes.")
+    else:
+        console.print(_candidates_table(found["candidates"]))
+        if found["ideas"]:
+            console.print(f"A model would add {found['ideas']} instructions to these; it was not asked.")
     usd = "USD not known (no price)" if cost["usd"] is None else f"{cost['usd']:.4g} USD"
     console.print(
         f"Largest cost: {cost['attempts']} attempts, {cost['minutes']:g} minutes, {usd}; "

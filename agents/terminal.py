@@ -103,6 +103,8 @@ def describe_event(event: Event) -> list[str]:
             return [f"{event['run']}: opening the sandbox and the grader"]
         case "resumed":
             return [f"resumed: {len(event['state'].get('attempts', {}))} attempts are done"]
+        case "unranked":
+            return [f"{event['why']} The recipes' priors order the instructions."]
         case "stage":
             return stage_lines(event["node"], event["update"] or {})
     return model_lines(event)
@@ -130,7 +132,8 @@ def stage_lines(node: str, update: Event) -> list[str]:
             return [f"review: {', '.join(r.instruction for r in update['ranking'])}"]
         case "rank":
             order = ", ".join(f"{r.instruction} ({r.score:.2f})" for r in update["ranking"])
-            return [f"rank, by the recipes' priors: {order}"]
+            first = f"; first because: {update['ranking'][0].why}" if update["ranking"] else ""
+            return [f"rank, by {update['ranked_by']}: {order}{first}"]
         case "plan":
             return [f"plan: {update['decision'].why}"]
     return []
@@ -171,6 +174,8 @@ class Board:
                 self.asked.pop(event["key"], None)
         if event["event"] in ("leaves", "asleep", "unanswered", "unwritten"):
             self.header += model_lines(event)
+        if event["event"] == "unranked":
+            self.header += describe_event(event)
 
     def _stage(self, node: str, update: Event) -> None:
         if node == "describe":

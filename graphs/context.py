@@ -28,8 +28,13 @@ class Context:
     """What all calls of models may cost together."""
     privacy: Literal["schema", "samples", "output"] | None = None
     """What may leave for a model."""
+    preset: str | None = None
+    """A pipeline in the place of ours; see graphs.presets."""
     start: str | None = None
     """A script of the user's own that joins the race."""
+    ranker: str | None = None
+    """What orders the instructions: a folder of ranker.train, "prior" (the recipes' priors), "off" (the order of the
+    proposals); None: LINGUACODUS_RANKER, or the one that ships."""
     review: bool = False
     """Stop after ranking, so that a person can change the instructions before any code is written."""
     replay_executions: bool = False

@@ -76,6 +76,7 @@ def build_report(things: Live, state: State, members: dict[str, float], delivery
         "blind": facts.views > 0,
         "delivery": asdict(delivery) if delivery else None,
         "blend": _standing(state["standings"].blend),
+        "ranking": {"by": state["ranked_by"], "order": [asdict(ranked) for ranked in state["ranking"]]},
         "attempts": [_tried(state, attempt, standings.get(attempt)) for attempt in sorted(state["attempts"])],
         "models": asked_report(things, state, members),
         "decision": state["decision"].why,

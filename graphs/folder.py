@@ -69,6 +69,11 @@ class RunFolder:
         return self.path / "review.yaml"
 
     @property
+    def learning(self) -> Path:
+        """What the ranker can learn from this run (ranker/records.py)."""
+        return self.path / "records.jsonl"
+
+    @property
     def llm(self) -> Path:
         """Every exchange with a model."""
         return self.path / "llm"

@@ -25,6 +25,9 @@ from models.base import Mind
 from models.gate import Gate
 from models.records import Records, totals
 from models.setup import load_models
+from ranker.base import Ranker
+from ranker.prior import PriorRanker
+from ranker.process import load_ranker
 from sandbox.base import Mount, Sandbox, SandboxClosed
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.files import write_atomically
@@ -83,6 +86,7 @@ class Live:
     mind: Mind
     records: Records
     """What was asked of models."""
+    ranker: Ranker = field(default_factory=PriorRanker)
     extra: dict[str, Path] = field(default_factory=dict)
     """The user's other files and folders for scripts, by name."""
     stack: ExitStack = field(default_factory=ExitStack)
@@ -142,6 +146,7 @@ class Live:
     def close(self) -> None:
         """Stop what runs and what is asked, and free everything."""
         self.mind.close()
+        self.ranker.close()
         self.sandbox.close()
         self.grader.close()
         self.stack.close()
@@ -200,7 +205,9 @@ def _open_run(folder: RunFolder) -> Live:
         else:
             sandbox = stack.enter_context(DockerSandbox(image, spec.runtime))
         grader = stack.enter_context(Grader(spec, folder.path, image, settings.seed))
-        return Live(folder, settings, spec.data, sandbox, grader, mind, records, dict(spec.mounts), stack.pop_all())
+        ranker = load_ranker(settings.ranker, settings.seed)
+        extra = dict(spec.mounts)
+        return Live(folder, settings, spec.data, sandbox, grader, mind, records, ranker, extra, stack.pop_all())
 
 
 def _mind(spec: TaskSpec, settings: Settings, records: Records) -> Gate:

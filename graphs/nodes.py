@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from langgraph.config import get_config
+from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 from langgraph.types import Send, interrupt
 
@@ -21,13 +21,16 @@ from grading.base import Standings, Task
 from graphs.context import Context
 from graphs.finish import conclude
 from graphs.knowledge import Knowledge, winner
+from graphs.learning import write_attempts
 from graphs.live import Live, close, live
 from graphs.making import START
 from graphs.plan import decide, model_drafts
 from graphs.prepare import prepare
+from graphs.presets import PRESETS
 from graphs.rivals import earlier_changes, readable_scripts, rivals
 from graphs.state import Assignment, AttemptState, InputState, State
 from models.base import NoAnswer, Role
+from ranker.base import RankerUnavailable
 from ranker.prior import PriorRanker
 from recipes.base import Instruction
 from sandbox.files import write_atomically
@@ -48,6 +51,7 @@ def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
     things = live(run)
     facts = things.grader.infer()
     settings = things.settings
+    things.ranker.start()
     things.grader.make_view(facts.first_view)
     things.keep_warm(facts, settings.parallel)
     mounts = things.mounts(facts.first_view, facts.shared)
@@ -63,6 +67,8 @@ def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
 def propose_node(state: State) -> Update:
     """The pool of instructions: the recipes', the user's own script, and what a model adds."""
     things = live(state["run"])
+    if preset := things.settings.preset:
+        return {"pool": PRESETS[preset].propose(things.mind, things.brief(state["facts"], early_seconds(things)))}
     pool = propose(state["facts"], state["description"])
     if things.folder.start.exists():
         text = "as in the script that was handed in"
@@ -80,6 +86,9 @@ def propose_node(state: State) -> Update:
 def critique_node(state: State) -> Update:
     """A model's instructions, with their flaws mended."""
     things, pool = live(state["run"]), state["pool"]
+    if preset := things.settings.preset:
+        brief = things.brief(state["facts"], early_seconds(things))
+        return {"pool": PRESETS[preset].critique(things.mind, brief, pool)}
     written = [instruction for instruction in pool if instruction.source == LLM]
     if not written or not things.mind.awake("critique"):
         return {"pool": pool}
@@ -93,8 +102,15 @@ def critique_node(state: State) -> Update:
 
 
 def rank_node(state: State) -> Update:
-    """The pool in the order in which it is worth trying."""
-    return {"ranking": PriorRanker().rank(state["description"], state["pool"])}
+    """The pool in the order in which it is worth trying; where the ranker cannot be used, the priors order it."""
+    things = live(state["run"])
+    asked = state["description"], state["facts"].metric, state["pool"]
+    try:
+        ranking, by = things.ranker.rank(*asked), things.ranker.name
+    except RankerUnavailable as fault:
+        get_stream_writer()({"event": "unranked", "why": str(fault)})
+        ranking, by = PriorRanker().rank(*asked), PriorRanker().name
+    return {"ranking": ranking, "ranked_by": by}
 
 
 def review_node(state: State) -> Update:
@@ -116,6 +132,7 @@ def plan_node(state: State) -> Update:
     awake = frozenset(role for role in PLANNED if things.mind.awake(role))
     pace = things.mind.pace()
     known = replace(Knowledge.of(state), standings=standings, spent=spent, awake=awake, pace=pace)
+    write_attempts(things, {**state, "standings": standings})
     best = winner(known)
     if runs and best != leading(state):
         _put_best(things, best, runs)
@@ -174,7 +191,7 @@ def early_seconds(things: Live) -> float:
 
 
 def _insight(things: Live, facts: Task) -> Insight | None:
-    if not things.mind.awake("describe"):
+    if things.settings.preset or not things.mind.awake("describe"):
         return None
     try:
         insight = find_insight(things.mind, things.brief(facts, early_seconds(things)))

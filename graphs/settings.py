@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from grading.base import TaskError
 from grading.task import TaskSpec
 from graphs.context import Context
 from graphs.knowledge import Budget
+from graphs.presets import find_preset
 from models.base import Level, Role
+from ranker.base import RankerUnavailable
+from ranker.process import wanted_ranker
 from sandbox.base import Limits
 
 T = TypeVar("T")
@@ -43,6 +47,10 @@ class Settings:
     replay_executions: bool = False
     replay_reworded: bool = False
     gpus: int = 0
+    ranker: str = "prior"
+    """"shipped", "prior", "off", or a folder."""
+    preset: str | None = None
+    """A pipeline in the place of ours; see graphs.presets."""
 
     def budget(self) -> Budget:
         """The part that the plan sees."""
@@ -60,8 +68,12 @@ def settle(
 
     A replay is `replayed` again, but for what the user says. A script gets a quarter of the run's time unless the task
     says otherwise: two drafts one after the other, at 60 % of it each, and two refits still fit.
+
+    Raises: TaskError for a preset that there is not, or that does not go with the rest.
     """
     before = said_before(replayed)
+    named = said.preset or before.preset
+    preset = find_preset(named, said, models or {}) if named else None
     cores = len(os.sched_getaffinity(0))
     cpus = min(float(cores), spec.limits.cpus or max(1, min(4, cores // 2)))
     side_by_side = _first(said.parallel, before.parallel, max(1, int(cores // cpus)))
@@ -70,7 +82,7 @@ def settle(
     whole = _first(said.minutes, before.minutes, spec.budget.minutes)
     script = spec.limits.minutes * 60 if spec.limits.minutes else min(600.0, max(20.0, whole * 60 / 4))
     return Settings(
-        attempts=_first(said.attempts, before.attempts, spec.budget.attempts),
+        attempts=preset.attempts if preset else _first(said.attempts, before.attempts, spec.budget.attempts),
         minutes=whole,
         first_valid=said.first_valid or before.first_valid,
         parallel=side_by_side,
@@ -86,7 +98,16 @@ def settle(
         replay_executions=said.replay_executions,
         replay_reworded=said.replay_reworded,
         gpus=spec.limits.gpus,
+        ranker=_ranker(said.ranker or before.ranker),
+        preset=named,
     )
+
+
+def _ranker(said: str | None) -> str:
+    try:
+        return wanted_ranker(said)
+    except RankerUnavailable as fault:
+        raise TaskError(str(fault)) from fault
 
 
 def said_before(replayed: Settings | None) -> Context:
@@ -102,6 +123,8 @@ def said_before(replayed: Settings | None) -> Context:
         usd=replayed.usd,
         privacy=replayed.privacy,
         review=replayed.review,
+        ranker=replayed.ranker,
+        preset=replayed.preset,
     )
 
 

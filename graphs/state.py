@@ -132,6 +132,8 @@ class State(InputState):
     pool: list[Instruction]
     """propose"""
     ranking: list[Ranked]
+    ranked_by: str
+    """What put the ranking in order."""
     """rank"""
     attempts: Annotated[dict[str, Attempt], merge]
     """attempt: by id"""

@@ -9,6 +9,10 @@ from typing import Protocol
 from recipes.base import Description, Instruction
 
 
+class RankerUnavailable(RuntimeError):
+    """A ranker cannot be used on this machine. The text is one sentence with the remedy."""
+
+
 @dataclass(frozen=True)
 class Ranked:
     """One instruction's place."""
@@ -16,7 +20,7 @@ class Ranked:
     instruction: str
     """Id of the instruction."""
     score: float
-    """Higher is tried earlier; comparable within one task only."""
+    """Higher is tried earlier; comparable within one task only, and only among instructions of one kind."""
     why: str
     """One phrase for the user: what put it there."""
 
@@ -24,6 +28,22 @@ class Ranked:
 class Ranker(Protocol):
     """Orders the pool of instructions for one task."""
 
-    def rank(self, description: Description, pool: Sequence[Instruction]) -> list[Ranked]:
-        """Every instruction of `pool` once, the most promising first."""
+    @property
+    def name(self) -> str:
+        """What orders, for the user."""
+        ...
+
+    def start(self) -> None:
+        """Begin to load, beside other work; comes back at once. Never fails: `rank` says what is wrong."""
+        ...
+
+    def rank(self, description: Description, metric: str, pool: Sequence[Instruction]) -> list[Ranked]:
+        """Every instruction of `pool` once, the most promising first.
+
+        Raises: RankerUnavailable.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free everything; may be called from any thread, more than once."""
         ...

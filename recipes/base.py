@@ -34,6 +34,8 @@ class Description:
     width: int
     summary: str
     """A few plain sentences."""
+    numbers: dict[str, float] = field(default_factory=dict)
+    """What recipes.parts.probes.task_numbers measured; empty where it could not."""
 
 
 @dataclass(frozen=True)

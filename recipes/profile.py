@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from recipes.parts.columns import column_kinds, free_text
@@ -14,6 +15,7 @@ from recipes.parts.facts import column_facts, distinct, target_facts
 from recipes.parts.files import read_table
 from recipes.parts.installed import modules, packages
 from recipes.parts.listing import PICTURES, data_files, walk
+from recipes.parts.probes import task_numbers
 from recipes.parts.shown import first_rows, shown, shown_name
 
 # --- settings (filled in for the task; these values are an example) ---
@@ -131,6 +133,16 @@ def find_details(train: pd.DataFrame, test: pd.DataFrame, kinds: dict[str, str])
     }
 
 
+def find_numbers(train: pd.DataFrame, kinds: dict[str, str]) -> dict[str, float]:
+    """Numbers for the ranker; none where the data defy them: they must not cost the rest."""
+    if not TARGETS or TARGETS[0] not in train:
+        return {}
+    try:
+        return task_numbers(train, kinds, train[TARGETS[0]], PROBLEM != "regression")
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, np.linalg.LinAlgError):
+        return {}
+
+
 def target_kind() -> str:
     """What the targets hold: numbers, class labels, or texts that are no classes."""
     if PROBLEM == "regression":
@@ -152,7 +164,9 @@ def main() -> None:
     kinds = column_kinds(train, [name for name in train.columns if name not in (*TARGETS, *IGNORE, ID)])
     described = describe(train, test, kinds)
     write({"description": described, **NO_DETAILS})
-    write({"description": described, **find_details(train, test, kinds)})
+    details = find_details(train, test, kinds)
+    write({"description": described, **details})
+    write({"description": described | {"numbers": find_numbers(train, kinds)}, **details})
 
 
 main()

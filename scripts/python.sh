@@ -3,19 +3,17 @@ source scripts/say.sh
 
 VENV=.venv
 
-# ensure_venv EXTRAS: $VENV holds this project's dependencies as pinned in constraints.txt.
+# ensure_venv: $VENV holds this project's dependencies as pinned in constraints.txt.
 ensure_venv() {
-  local extras=$1 stamp=$VENV/linguacodus-setup want had=
+  local stamp=$VENV/linguacodus-setup want had=
   want=$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-32)
   [[ -f $stamp ]] && had=$(< "$stamp")
-  # Never take away what was installed before: an environment with the ranker's packages keeps them.
-  [[ $had == *ranker ]] && extras=dev,ranker
-  [[ $had == "$want $extras" && -x $VENV/bin/python ]] && return
+  [[ $had == "$want" && -x $VENV/bin/python ]] && return
   "$VENV/bin/python" -c "import pip" 2> /dev/null || make_venv
-  say "Installing Python packages into $VENV (usually half a minute; with torch some minutes)."
-  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".[$extras]" \
+  say "Installing Python packages into $VENV (usually one to two minutes; torch is large)."
+  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".[dev,ranker]" \
     || give_up "pip could not install the packages; see its message above, and whether a package index can be reached."
-  echo "$want $extras" > "$stamp"
+  echo "$want" > "$stamp"
 }
 
 make_venv() {

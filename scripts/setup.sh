@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# Installs what is missing and says so: the virtual environment, the container engine, the sandbox image.
-#   scripts/setup.sh          all three
+# Installs what is missing and says so: the virtual environment, the ranker's base model, the container engine, the
+# sandbox image.
+#   scripts/setup.sh          all of them
 #   scripts/setup.sh venv     the environment only
-#   scripts/setup.sh ranker   the environment with torch, transformers and peft, for local models and the ranker
-#   scripts/setup.sh test     all three, the environment with these too, and podman, crun and runsc: what the tests need
+#   scripts/setup.sh ranker   the environment and the ranker's base model
+#   scripts/setup.sh test     all of them, and podman, crun and runsc: what the tests need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/python.sh
 source scripts/engine.sh
 
 wanted=${1:-all}
-[[ $wanted == ranker || $wanted == test ]] && extras=dev,ranker || extras=dev
-ensure_venv "$extras"
+ensure_venv
+[[ $wanted == venv ]] && exit 0
+# Without its base model the recipes' priors take the ranker's place, visibly: no reason to stop here.
+"$VENV/bin/python" -m ranker.base_model || say "Until the base model is there, the recipes' priors order instructions."
 [[ $wanted == all || $wanted == test ]] || exit 0
 [[ $wanted != test ]] || ensure_test_engines
 

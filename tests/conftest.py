@@ -17,8 +17,12 @@ PROVIDER_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY")
 
 
 def pytest_configure() -> None:
-    """A test that reaches a real provider fails: models elsewhere are refused, and there is no key to pay them with."""
+    """A test that reaches a real provider fails: models elsewhere are refused, and there is no key to pay them with.
+
+    Runs are ranked by the recipes' priors, so that a test loads the fine-tuned ranker only where it asks for it.
+    """
     os.environ["LINGUACODUS_ONLY_LOCAL_MODELS"] = "1"
+    os.environ.setdefault("LINGUACODUS_RANKER", "prior")
     for name in PROVIDER_KEYS:
         os.environ.pop(name, None)
 

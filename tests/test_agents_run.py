@@ -34,7 +34,7 @@ def test_help_names_every_option_and_loads_nothing_heavy() -> None:
     done = run("--help", env={"COLUMNS": "200"})
     assert done.returncode == 0
     options = "--out --model --metric --attempts --minutes --first-valid --parallel --seed --resume --dry-run --quiet"
-    for option in [*options.split(), "--json"]:
+    for option in [*options.split(), "--json", "--ranker"]:
         assert option in done.stdout
     code = "import sys, agents.run; print([m for m in ('langgraph', 'docker', 'pydantic') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -67,12 +67,15 @@ def test_a_mistake_in_the_task_is_one_sentence(tmp_path: Path, text: str, wanted
         (["nowhere.yaml"], "nowhere.yaml"),
         (["--resume", "nowhere"], "not a run folder"),
         (["examples/co2", "--model", "gpt-5"], "--model gpt-5: is no model"),
+        (["examples/co2", "--ranker", "nowhere"], "--ranker nowhere: holds no ranker (averages.json is missing)"),
+        (["examples/co2", "--ranker", "Prior", "--dry-run"], "name a folder of ranker.train, prior or off."),
     ],
 )
 def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert wanted in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 

@@ -423,7 +423,7 @@ def encoded(folder: Path, form: str) -> dict[str, Any]:
     short, long = examples(base, [line(1, 3), line(1, 3, instruction="z" * 50)], 4_000)
     batch = batch_of([short, long], "cpu")
     learned = batch.labels[0][batch.labels[0] != IGNORED]
-    used = base._tokens(conversation("Competition 1: predict it.", "tabular", "mse", 3))["input_ids"][0].tolist()
+    used = base.tokens(conversation("Competition 1: predict it.", "tabular", "mse", 3))["input_ids"][0].tolist()
     return {
         "prompt is that of use": short.ids[: short.prompt] == used,
         "asks": "third place" in base.tokenizer.decode(used),
