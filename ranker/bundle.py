@@ -19,6 +19,7 @@ import lightgbm
 import numpy as np
 from safetensors import SafetensorError
 
+from ranker import base_model
 from ranker.averages import Averages
 from ranker.blend import Blend
 from ranker.lm_train import scores_of
@@ -30,6 +31,8 @@ from ranker.trees import read_text, read_trees
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"
 HELD_OUT = "held-out.jsonl.gz"
+BASE_FOLDER = "base folder"
+"""In card.json, where the base is not the embedded one."""
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError, lightgbm.basic.LightGBMError)
 """What reading a folder that is broken or forged raises."""
 
@@ -80,6 +83,19 @@ class Bundle:
         write_json(folder / "blend.json", asdict(self.blend))
         write_json(folder / "card.json", self.card)
         self.meta.save_model(folder / "meta.txt")
+
+
+def base_of(folder: Path) -> Path:
+    """The base model of the ranker in `folder`: the embedded one, or the folder that its training was given.
+
+    Raises: BundleError.
+    """
+    try:
+        return Path(str(read_json(folder / "card.json").get(BASE_FOLDER) or base_model.FOLDER))
+    except (OSError, ValueError) as fault:
+        raise BundleError(
+            f"{folder} holds no ranker ({fault}); name a folder that ranker.train has written."
+        ) from fault
 
 
 def load_bundle(folder: Path, base: Path, with_lm: bool = True) -> Bundle:

@@ -18,8 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ranker.base_model import FOLDER
-from ranker.bundle import Bundle, BundleError, load_bundle
+from ranker.bundle import Bundle, BundleError, base_of, load_bundle
 from ranker.records import InstructionRecord, TaskRecord
 from sandbox.frames import FrameError, read_frame, write_frame
 
@@ -49,7 +48,8 @@ def main(stdin: BinaryIO, stdout: BinaryIO) -> None:
     if asked is None:
         return
     try:
-        bundle = load_bundle(Path(asked["folder"]), FOLDER)
+        folder = Path(asked["folder"])
+        bundle = load_bundle(folder, base_of(folder))
     except BundleError as fault:
         write_frame(stdout, {"fault": str(fault)})
         return

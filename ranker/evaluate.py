@@ -16,8 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ranker import base_model
-from ranker.bundle import HELD_OUT, SHIPPED, UNREADABLE, Bundle, load_bundle
+from ranker.bundle import HELD_OUT, SHIPPED, UNREADABLE, Bundle, base_of, load_bundle
 from ranker.compositions import kept_for_testing
 from ranker.lm_train import scores_of
 from ranker.measures import FIELDS, RESAMPLES, Measures, mean_of, measure
@@ -64,7 +63,7 @@ class Judged:
 def main(
     files: Annotated[list[Path] | None, typer.Argument(help="Records; default: those shipped with the ranker.")] = None,
     ranker: Annotated[Path, typer.Option(help="The ranker's folder.")] = SHIPPED,
-    base: Annotated[Path, typer.Option(help="Folder of the base model.")] = base_model.FOLDER,
+    base: Annotated[Path | None, typer.Option(help="Folder of the base model; default: as it was trained.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole table as one last line.")] = False,
     no_lm: Annotated[bool, typer.Option("--no-lm", help="Without the language model.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU; default: all cores.")] = None,
@@ -73,7 +72,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     try:
-        bundle = load_bundle(ranker, base, with_lm=not no_lm)
+        bundle = load_bundle(ranker, base or base_of(ranker), with_lm=not no_lm)
         records = [record for path in files or [ranker / HELD_OUT] for record in read_records(path)]
         judged, swapped = judge(bundle, records, ranker)
     except (*UNREADABLE, zipfile.BadZipFile) as fault:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from ranker import base_model
 from ranker.averages import fit_averages
 from ranker.blend import fit_blend
-from ranker.bundle import SHIPPED, Bundle, BundleError, load_bundle
+from ranker.bundle import BASE_FOLDER, SHIPPED, Bundle, BundleError, base_of, load_bundle
 from ranker.lm_train import BEST, Plan, train
 from ranker.meta import fit_meta
 from ranker.model import Scorer, fresh, load
@@ -49,7 +49,9 @@ def main(
     records: Annotated[list[Path] | None, typer.Option(help="Files of records, as ranker.generate writes.")] = None,
     runs: Annotated[list[Path] | None, typer.Option(help="Run folders, or folders of them, to learn from.")] = None,
     start: Annotated[Path, typer.Option(help="With --runs: the ranker that is taken further.")] = SHIPPED,
-    base: Annotated[Path, typer.Option(help="Folder of a Hugging Face model.")] = base_model.FOLDER,
+    base: Annotated[
+        Path | None, typer.Option(help="Folder of a Hugging Face model; default: the embedded one.")
+    ] = None,
     reading: Annotated[str, typer.Option(help="apart (each text alone) or together (each pair).")] = "apart",
     epochs: Annotated[int, typer.Option(min=1)] = 12,
     steps: Annotated[int | None, typer.Option(min=1, help="At most so many steps.")] = None,
@@ -75,15 +77,16 @@ def main(
         made = [record for path in records or [] for record in read_records(path)]
         own = runs_records(runs or [])
         if own and not made:
-            further(OwnRuns(gather(own), seed), start, out, base, plan, no_lm)
+            further(OwnRuns(gather(own), seed), start, out, base or base_of(start), plan, no_lm)
             return
         tasks = [task for task in gather([*made, *own]) if task.task.role == "train"]
         if len(tasks) < LEAST_TASKS:
             fail(f"Only {len(tasks)} tasks with two outcomes or more are to learn from; {LEAST_TASKS} are the least.")
         parts = split(tasks)
         settings = {"files": [path.name for path in records or []], "sha256": digest(records or []), "seed": seed}
-        scorer = None if no_lm else begin(base, way, lora_rank, max_tokens, seed)
-        bundle = fit(parts, scorer, plan, out, base, settings)
+        chosen = base or base_model.FOLDER
+        scorer = None if no_lm else begin(chosen, way, lora_rank, max_tokens, seed)
+        bundle = fit(parts, scorer, plan, out, chosen, settings)
     except (RecordError, BundleError, FileNotFoundError, OSError, ValueError) as fault:
         fail(" ".join(str(fault).split()))
     print(f"{out}: weights {bundle.blend.weights}. How good it is: python -m ranker.evaluate FILE --ranker {out}")
@@ -111,6 +114,8 @@ def fit(parts: Split, scorer: Scorer | None, plan: Plan, out: Path, base: Path, 
         "outcomes": sum(len(task.instructions) for task in parts.learned),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft", "lightgbm")},
     }
+    if base != base_model.FOLDER:
+        card[BASE_FOLDER] = str(base.resolve())
     if scorer is not None:
         card["language model"] = train_lm(scorer, parts, plan, out)
         scorer = load(out / "lm", base)

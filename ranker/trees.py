@@ -10,6 +10,8 @@ import numpy as np
 
 MOST_BYTES = 50_000_000
 MOST_LEAVES = 1_024
+CLOSING = "end of trees\n\nparameters:\n\nend of parameters\n\npandas_categorical:null\n"
+"""Stands in the place of what follows the trees, which nobody needs to trust."""
 INNER = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 """Have a value for each inner node."""
 
@@ -25,13 +27,14 @@ def read_trees(path: Path, columns: int) -> lightgbm.Booster:
     """A regression on so many columns, as LightGBM writes it. Raises: OSError, ValueError, LightGBMError."""
     text = read_text(path)
     try:
-        _check(text, columns)
+        end = _end_of_trees(text, columns)
     except (ValueError, KeyError) as fault:
         raise ValueError(f"{path.name} holds no trees for {columns} columns: {fault}") from fault
-    return lightgbm.Booster(model_str=text)
+    return lightgbm.Booster(model_str=text[:end] + CLOSING)
 
 
-def _check(text: str, columns: int) -> None:
+def _end_of_trees(text: str, columns: int) -> int:
+    """Where the checked part ends. Raises: ValueError, KeyError."""
     head, _, _ = text.partition("\n\n")
     facts = _facts(head.split("\n")[1:])
     for name, wanted in {"num_class": 1, "num_tree_per_iteration": 1, "max_feature_idx": columns - 1}.items():
@@ -46,6 +49,7 @@ def _check(text: str, columns: int) -> None:
         place += size
     if not text.startswith("end of trees\n", place):
         raise ValueError("they do not end")
+    return place
 
 
 def _check_tree(facts: dict[str, str], columns: int) -> None:

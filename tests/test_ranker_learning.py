@@ -360,7 +360,8 @@ def test_batches_hold_every_outcome_once_in_words_that_change() -> None:
     texts, retold = ({text for b in some for text in b.tasks} for some in (first, other))
     assert "t" in texts & retold, "a task without numbers keeps its words"
     assert len(texts - retold) > 5
-    assert not {text for b in first for text in b.plans} >= {text for b in other for text in b.plans}
+    told = [next(batches(tasks(1), 1, random.Random(seed))).plans for seed in range(4)]
+    assert all(len({plans[place] for plans in told}) > 1 for place in range(6)), "plans too"
 
 
 def test_tasks_with_the_same_instructions_stand_together() -> None:
@@ -596,7 +597,7 @@ def test_too_few_tasks_are_said_in_one_sentence(ranker: Path, tmp_path: Path) ->
         (["--runs", "{}/empty"], "holds no records.jsonl; name a run folder"),
         (["--records", "{}/none.jsonl"], "none.jsonl cannot be read"),
         ([], "Nothing to learn from"),
-        (["--runs", "{}/runs", "--start", "{}/empty"], "is missing; name a folder that ranker.train has written."),
+        (["--runs", "{}/runs", "--start", "{}/empty"], "name a folder that ranker.train has written."),
         (["--runs", "{}/runs", "--reading", "aloud"], "--reading aloud: choose apart or together."),
     ],
 )
