@@ -31,7 +31,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Host and image have different libraries: `-m ml` reads only files marked `ml`, any other run only the rest."""
     if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
         return None
-    marked = "pytestmark = pytest.mark.ml" in collection_path.read_text(encoding="utf-8")
+    text = collection_path.read_text(encoding="utf-8")
+    if "pytestmark = pytest.mark.local" in text and config.option.markexpr not in ("", "local"):
+        return True  # importing torch only to leave its tests out takes long
+    marked = "pytestmark = pytest.mark.ml" in text
     return True if marked != (config.option.markexpr == "ml") else None
 
 

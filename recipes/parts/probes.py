@@ -268,7 +268,7 @@ def with_means(matrix: np.ndarray, categories: pd.DataFrame, goals: np.ndarray, 
     """The matrix with smoothed means of the first goal a category; a learned row's own goal is left out of its."""
     columns, mean = [matrix], float(goals[learned, 0].mean())
     for name in categories:
-        codes = pd.factorize(categories[name].astype(str))[0]
+        codes = pd.factorize(categories[name].astype(str), use_na_sentinel=False)[0]
         sums = np.bincount(codes[learned], goals[learned, 0], minlength=codes.max() + 1)
         counts = np.bincount(codes[learned], minlength=codes.max() + 1).astype(float)
         own = np.zeros(len(codes))
