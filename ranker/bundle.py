@@ -55,15 +55,21 @@ class Bundle:
         self, task: TaskRecord, metric: str, instructions: Sequence[InstructionRecord], priors: Sequence[float] = ()
     ) -> dict[str, np.ndarray]:
         """What each part says of each instruction: (n,) each. `priors`: known ones, 0 where none is known."""
-        average = np.array([self.averages.of(i) for i in instructions])
-        said = np.array([*priors] or [0.0] * len(instructions))
+        known = [*priors] or [0.0] * len(instructions)
         found = {
-            "prior": np.where(said > 0, said, average),
+            "prior": np.array([self.worth(i, prior) for i, prior in zip(instructions, known, strict=True)]),
             "meta": predict(self.meta, features(task, metric, instructions)),
         }
         if self.lm is not None:
             found["lm"] = scores_of(self.lm, [unmeasured(task, metric, instructions)])[0]
         return found
+
+    def worth(self, instruction: InstructionRecord, prior: float) -> float:
+        """What it is worth on average: its prior, half and half with the mean that own runs gave it where they did."""
+        average = self.averages.of(instruction)
+        if prior <= 0:
+            return average
+        return (prior + average) / 2 if instruction.id in self.averages.plans else prior
 
     def parts_of(self, tasks: Sequence[Outcomes], texts: Sequence[str] | None = None) -> list[dict[str, np.ndarray]]:
         """The same of many tasks, each text read once; `texts` as what the language model reads of each task."""
