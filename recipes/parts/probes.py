@@ -17,7 +17,7 @@ PROBE_ROWS = 240
 MOST_ROWS = 4_000
 """Of more rows only so many are looked at, or up to twice as many."""
 PROBE_COLUMNS = 60
-MOST_CLASSES = 20
+PROBED_CLASSES = 20
 """Rarer classes are one class for a probe."""
 SPLITS = 3
 """Each is tried on so many splits, for one alone is noisy; what is compared with it on two."""
@@ -123,7 +123,7 @@ def probe_goals(target: pd.Series, classes: bool) -> np.ndarray:
     """Rows x goals: a column a class, the most frequent first; or numbers, the outermost percent cut, scaled."""
     if classes:
         text = target.astype(str)
-        common = text.value_counts().index[:MOST_CLASSES]
+        common = text.value_counts().index[:PROBED_CLASSES]
         return np.column_stack([(text == label).to_numpy(float) for label in common])
     values = pd.to_numeric(target, errors="coerce").to_numpy(float)
     values = np.nan_to_num(values, nan=float(np.nanmean(values)))
