@@ -105,5 +105,6 @@ def test_the_process_is_started_asked_and_ended_from_the_host(tmp_path: Path) ->
     ranker = FineTunedRanker(a_ranker(tmp_path / "ranker"), UNDRAWN)
     ranker.start()
     found = ranker.rank(a_description(), "rmse", POOL)
-    assert [ranked.instruction for ranked in found] == ["recipe-a", "llm-x", "llm-y", "recipe-b"]
+    # own runs know both recipes, and what they say counts half: it outweighs the priors here
+    assert [ranked.instruction for ranked in found] == ["recipe-b", "llm-x", "llm-y", "recipe-a"]
     assert [ranked.why[:6] for ranked in found] == ["prior "] * 4
