@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -28,6 +24,7 @@ from graphs.state import InputState
 from models.base import AskingStopped
 from sandbox.base import SandboxError
 from sandbox.files import write_atomically
+from sandbox.stopping import stoppable
 
 Watch = Callable[[dict[str, Any]], None]
 """Takes one event: {"event": "opening" | "resumed" | "stage" | "started" | "ended", ...}."""
@@ -74,7 +71,7 @@ def solve(task: Path | None, folder: Path, context: Context, watch: Watch) -> Ou
     else:
         prepare(str(task), run, context)
     try:
-        with stoppable(run) as stopping:
+        with stoppable(lambda: stop(run)) as stopping:
             try:
                 review = _stream(str(task or ""), run, context, watch)
             except (SandboxError, AskingStopped):
@@ -143,21 +140,3 @@ def _events(namespace: tuple[str, ...], mode: str, data: dict[str, Any]) -> Iter
         yield data
     elif not namespace:
         yield from ({"event": "stage", "node": n, "update": update} for n, update in data.items() if n != INTERRUPT)
-
-
-@contextmanager
-def stoppable(run: str) -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM stop the run cleanly while this is open (main thread only)."""
-    stopping = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if not stopping.is_set():
-            stopping.set()
-            threading.Thread(target=stop, args=(run,)).start()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,6 +9,7 @@ from pathlib import Path
 from grading.base import TaskError
 from grading.task import TaskSpec
 from graphs.settings import Settings
+from ranker.records import IN_A_RUN
 from sandbox.files import write_atomically
 
 
@@ -71,7 +72,7 @@ class RunFolder:
     @property
     def learning(self) -> Path:
         """What the ranker can learn from this run (ranker/records.py)."""
-        return self.path / "records.jsonl"
+        return self.path / IN_A_RUN
 
     @property
     def llm(self) -> Path:

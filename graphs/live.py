@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
 from contextlib import ExitStack
@@ -30,7 +29,7 @@ from ranker.prior import PriorRanker
 from ranker.process import load_ranker
 from sandbox.base import Mount, Sandbox, SandboxClosed
 from sandbox.docker_sandbox import DockerSandbox
-from sandbox.files import write_atomically
+from sandbox.files import locked, write_atomically
 from sandbox.image import ensure_image
 from sandbox.script import DATA_DIR, MOUNTS_DIR, keep_scripts_warm
 
@@ -231,10 +230,7 @@ def _say(event: dict[str, Any]) -> None:
 
 def _own(folder: RunFolder) -> IO[str]:
     """Lock the run for this process; the lock goes with the file, also when the process is killed."""
-    file = (folder.path / "run.lock").open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return locked(folder.path / "run.lock")
     except BlockingIOError:
-        file.close()
         raise TaskError(f"{folder.path} is being worked on by another process: wait for it or stop it.") from None
-    return file

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from recipes.base import Description, Instruction
+
+SHIPPED_FOLDER = Path(__file__).resolve().parent / "shipped"
+"""The ranker that comes with the program."""
 
 
 class RankerUnavailable(RuntimeError):

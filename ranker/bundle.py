@@ -28,8 +28,8 @@ from ranker.model import Scorer, load
 from ranker.outcomes import Outcomes, unmeasured
 from ranker.records import InstructionRecord, TaskRecord
 from ranker.trees import read_text, read_trees
+from sandbox.files import write_atomically
 
-SHIPPED = Path(__file__).resolve().parent / "shipped"
 HELD_OUT = "held-out.jsonl.gz"
 BASE_FOLDER = "base folder"
 """In card.json, where the base is not the embedded one."""
@@ -55,13 +55,9 @@ class Bundle:
         self, task: TaskRecord, metric: str, instructions: Sequence[InstructionRecord], priors: Sequence[float] = ()
     ) -> dict[str, np.ndarray]:
         """What each part says of each instruction: (n,) each. `priors`: known ones, 0 where none is known."""
-        known = [*priors] or [0.0] * len(instructions)
-        found = {
-            "prior": np.array([self.worth(i, prior) for i, prior in zip(instructions, known, strict=True)]),
-            "meta": predict(self.meta, features(task, metric, instructions)),
-        }
-        if self.lm is not None:
-            found["lm"] = scores_of(self.lm, [unmeasured(task, metric, instructions)])[0]
+        found = self.parts_of([unmeasured(task, metric, instructions)])[0]
+        if priors:
+            found["prior"] = np.array([self.worth(i, prior) for i, prior in zip(instructions, priors, strict=True)])
         return found
 
     def worth(self, instruction: InstructionRecord, prior: float) -> float:
@@ -132,6 +128,4 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, what: object) -> None:
     """Indented, in place at once."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_atomically(path, (json.dumps(what, indent=1) + "\n").encode())

@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ranker.bundle import HELD_OUT, SHIPPED, UNREADABLE, Bundle, base_of, load_bundle
+from ranker.base import SHIPPED_FOLDER
+from ranker.bundle import HELD_OUT, UNREADABLE, Bundle, base_of, load_bundle
 from ranker.compositions import kept_for_testing
 from ranker.lm_train import scores_of
 from ranker.measures import FIELDS, RESAMPLES, Measures, mean_of, measure
@@ -62,7 +63,7 @@ class Judged:
 @app.command()
 def main(
     files: Annotated[list[Path] | None, typer.Argument(help="Records; default: those shipped with the ranker.")] = None,
-    ranker: Annotated[Path, typer.Option(help="The ranker's folder.")] = SHIPPED,
+    ranker: Annotated[Path, typer.Option(help="The ranker's folder.")] = SHIPPED_FOLDER,
     base: Annotated[Path | None, typer.Option(help="Folder of the base model; default: as it was trained.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole table as one last line.")] = False,
     no_lm: Annotated[bool, typer.Option("--no-lm", help="Without the language model.")] = False,

@@ -7,16 +7,12 @@ competition are ordered by their scores. Exit codes: 0 all done, 1 some notebook
 
 from __future__ import annotations
 
-import fcntl
 import math
 import shlex
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -31,6 +27,8 @@ from models.records import Records
 from ranker.extract_run import ROLE, Extraction, same_model
 from ranker.extract_scores import read_scores
 from ranker.extract_watch import Watch, closing_lines, watching
+from sandbox.files import locked
+from sandbox.stopping import stoppable
 
 INCOMPLETE, BAD_INPUT, MACHINE, INTERRUPTED = 1, 2, 3, 130
 WIDTH = 130
@@ -84,7 +82,7 @@ def _extract(
 ) -> tuple[bool, bool]:
     """Ask and write. Whether every notebook that was to be asked has its instruction, and whether we were stopped."""
     outcome = extraction.outcome
-    with stoppable(extraction.gate) as stopping:
+    with stoppable(extraction.gate.close) as stopping:
         chosen = extraction.recall(limit)
         try:
             if chosen:
@@ -122,30 +120,12 @@ def _owned(out: Path) -> Iterator[Path]:
     if out.exists() and not (out.is_file() and folder.is_dir()):
         raise TaskError(f"--out {out}: is there already and was not made by this command; name another file.")
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TaskError(f"--out {out}: another process works on it; wait for it or stop it.") from None
-        yield folder
-
-
-@contextmanager
-def stoppable(gate: Gate) -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM close the gate while this is open (main thread only)."""
-    stopping = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if not stopping.is_set():
-            stopping.set()
-            threading.Thread(target=gate.close).start()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        file = locked(folder / "lock")
+    except BlockingIOError:
+        raise TaskError(f"--out {out}: another process works on it; wait for it or stop it.") from None
+    with file:
+        yield folder
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

@@ -28,7 +28,15 @@ from threadpoolctl import threadpool_limits
 from ranker.compositions import Composition, say, universe
 from ranker.fits import model
 from ranker.matrices import Matrices
-from ranker.records import InstructionRecord, Record, RecordError, TaskRecord, append_record, read_records
+from ranker.records import (
+    InstructionRecord,
+    Record,
+    RecordError,
+    TaskRecord,
+    append_record,
+    read_records,
+    write_records,
+)
 from ranker.words import task_text
 from ranker.worlds import FAMILIES, KEPT_FAMILIES, World, make_world
 from ranker.worlds_real import KEPT_REAL, REAL, make_real
@@ -106,10 +114,7 @@ def _done(out: Path) -> set[str]:
         counts[record.task.id] = counts.get(record.task.id, 0) + 1
     roles = {record.task.id: record.task.role for record in kept}
     whole = {task for task, count in counts.items() if count >= expected(roles[task] == "test")}
-    text = "".join(record.model_dump_json() + "\n" for record in kept if record.task.id in whole)
-    part = out.with_name(out.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(out)
+    write_records(out, (record for record in kept if record.task.id in whole))
     return whole
 
 

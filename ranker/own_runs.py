@@ -16,10 +16,8 @@ from ranker.measures import mean_of, measure
 from ranker.meta import features, rank_targets, settings
 from ranker.model import Scorer
 from ranker.outcomes import Outcomes, gather, origin
-from ranker.records import Record, RecordError, read_records
+from ranker.records import IN_A_RUN, Record, RecordError, read_records
 
-RECORDS = "records.jsonl"
-"""In each run folder."""
 LEAST_TASKS = 4
 GUARDED = 120
 """Tasks of the shipped held-out records on which a ranker may not get worse."""
@@ -30,9 +28,9 @@ def runs_records(folders: Sequence[Path]) -> list[Record]:
     """The records of run folders and of folders that hold them. Raises: RecordError."""
     found: list[Record] = []
     for folder in folders:
-        files = [folder / RECORDS] if (folder / RECORDS).is_file() else sorted(folder.glob(f"*/{RECORDS}"))
+        files = [folder / IN_A_RUN] if (folder / IN_A_RUN).is_file() else sorted(folder.glob(f"*/{IN_A_RUN}"))
         if not files:
-            raise RecordError(f"{folder} holds no {RECORDS}; name a run folder with graded attempts, or their parent.")
+            raise RecordError(f"{folder} holds no {IN_A_RUN}; name a run folder with graded attempts, or their parent.")
         found += [record for file in files for record in read_records(file)]
     return found
 

@@ -6,7 +6,6 @@ only what reads text can learn from these.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from ranker.placed import Placed, PlacedError, read_placed
-from ranker.records import InstructionRecord, Record, TaskRecord, write_records
+from ranker.records import InstructionRecord, Record, TaskRecord, share_of, write_records
 
 TEST_SHARE = 1 / 3
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -52,8 +51,7 @@ def _record(line: Placed, number: int) -> Record:
 
 
 def _role(task: int | str) -> Literal["train", "test"]:
-    share = int.from_bytes(hashlib.sha256(str(task).encode()).digest()[:4]) / 2**32
-    return "test" if share < TEST_SHARE else "train"
+    return "test" if share_of(str(task)) < TEST_SHARE else "train"
 
 
 if __name__ == "__main__":

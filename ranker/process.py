@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from models.local_process import Child, LocalModelError
-from ranker.base import Ranked, Ranker, RankerUnavailable
+from ranker.base import SHIPPED_FOLDER, Ranked, Ranker, RankerUnavailable
 from ranker.explore import with_random_share
 from ranker.prior import NoRanker, PriorRanker, take_turns
 from ranker.records import Finite, finite
@@ -25,7 +25,6 @@ SHIPPED, PRIOR, OFF = "shipped", "prior", "off"
 """What a user can name besides a folder."""
 DEFAULT_VARIABLE = "LINGUACODUS_RANKER"
 """Environment variable that names the ranker where nothing else does."""
-_FOLDER = Path(__file__).resolve().parent / "shipped"
 FILES = ("averages.json", "meta.txt", "blend.json", "card.json")
 LIBRARIES = ("torch", "transformers", "peft", "lightgbm", "scipy", "sklearn")
 CHILD = "ranker.child"
@@ -56,7 +55,7 @@ def load_ranker(wanted: str, seed: int) -> Ranker:
         return PriorRanker()
     if wanted == OFF:
         return NoRanker()
-    return FineTunedRanker(_FOLDER if wanted == SHIPPED else Path(wanted), seed)
+    return FineTunedRanker(SHIPPED_FOLDER if wanted == SHIPPED else Path(wanted), seed)
 
 
 class Answer(BaseModel):

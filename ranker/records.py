@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 import os
 import zlib
@@ -14,6 +15,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from sandbox.files import write_atomically
+
+IN_A_RUN = "records.jsonl"
+"""Name of the file in a run folder."""
 MOST_BYTES = 2_000_000_000
 """Of a file, unpacked."""
 LONGEST_LINE = 300_000
@@ -111,11 +116,13 @@ def append_record(path: Path, record: Record) -> None:
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write all at once, packed where the name ends in .gz."""
-    part = path.with_name(path.name + ".part")
-    with gzip.open(part, "wt", encoding="utf-8") if path.suffix == ".gz" else part.open("w", encoding="utf-8") as file:
-        for record in records:
-            file.write(record.model_dump_json() + "\n")
-    part.replace(path)
+    text = "".join(record.model_dump_json() + "\n" for record in records).encode()
+    write_atomically(path, gzip.compress(text) if path.suffix == ".gz" else text)
+
+
+def share_of(name: str) -> float:
+    """A number in 0..1 that is always the same for a name: what is held out does not move."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 
 def finite(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ranker.sft_data import SftError
+from sandbox.files import locked
 
 REPORT, CHECKPOINT, ADAPTER = "report.json", "checkpoint.safetensors", "adapter_model.safetensors"
 FourBit = Literal["auto", "on", "off"]
@@ -114,11 +114,11 @@ def owned(folder: Path) -> Iterator[None]:
     Raises: SftError where another process works in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SftError(f"--out {folder} is being trained by another process; wait for it or stop it.") from None
+    try:
+        file = locked(folder / ".lock")
+    except BlockingIOError:
+        raise SftError(f"--out {folder} is being trained by another process; wait for it or stop it.") from None
+    with file:
         yield
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from ranker.placed import Placed
 from ranker.sft_data import Example, Split
 from ranker.sft_prompt import conversation
-from ranker.sft_records import REPORT, Progress, replaced
+from ranker.sft_records import REPORT, Progress
+from sandbox.files import write_atomically
 
 LIBRARIES = ("torch", "transformers", "peft", "safetensors", "bitsandbytes")
 
@@ -71,7 +72,7 @@ def report_of(found: Found, progress: Progress) -> dict[str, Any]:
 def write_report(folder: Path, report: dict[str, Any]) -> None:
     """Write it, whole or not at all. Raises: OSError."""
     text = json.dumps(report, indent=2, ensure_ascii=False)
-    replaced(folder / REPORT, lambda path: path.write_text(f"{text}\n", encoding="utf-8"))
+    write_atomically(folder / REPORT, f"{text}\n".encode())
 
 
 def lines_of(report: dict[str, Any]) -> list[str]:

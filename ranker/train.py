@@ -13,21 +13,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ranker import base_model
 from ranker.averages import fit_averages
-from ranker.blend import fit_blend
-from ranker.bundle import BASE_FOLDER, SHIPPED, Bundle, BundleError, base_of, load_bundle
+from ranker.base import SHIPPED_FOLDER
+from ranker.blend import Blend, fit_blend
+from ranker.bundle import BASE_FOLDER, Bundle, BundleError, base_of, load_bundle
 from ranker.lm_train import BEST, Plan, train
 from ranker.meta import fit_meta
 from ranker.model import Scorer, fresh, load
 from ranker.outcomes import Outcomes, gather, origin
 from ranker.own_runs import OwnRuns, better, learn_from, runs_records
-from ranker.records import RecordError, read_records
+from ranker.records import RecordError, read_records, share_of
 from ranker.rivals import save_rivals
 
 HELD_OUT_SHARE = 0.12
@@ -48,7 +48,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the new ranker; one that was begun is gone on with.")],
     records: Annotated[list[Path] | None, typer.Option(help="Files of records, as ranker.generate writes.")] = None,
     runs: Annotated[list[Path] | None, typer.Option(help="Run folders, or folders of them, to learn from.")] = None,
-    start: Annotated[Path, typer.Option(help="With --runs: the ranker that is taken further.")] = SHIPPED,
+    start: Annotated[Path, typer.Option(help="With --runs: the ranker that is taken further.")] = SHIPPED_FOLDER,
     base: Annotated[
         Path | None, typer.Option(help="Folder of a Hugging Face model; default: the embedded one.")
     ] = None,
@@ -119,11 +119,11 @@ def fit(parts: Split, scorer: Scorer | None, plan: Plan, out: Path, base: Path, 
     if scorer is not None:
         card["language model"] = train_lm(scorer, parts, plan, out)
         scorer = load(out / "lm", base)
-    bundle = Bundle(averages, meta, fit_blend([({"prior": np.zeros(2)}, np.array([0.0, 1.0]))]), scorer, card)
-    said = bundle.parts_of(parts.held)
+    unweighted = Bundle(averages, meta, Blend({}, {}), scorer, card)
+    said = unweighted.parts_of(parts.held)
     blend = fit_blend([(one, task.value) for one, task in zip(said, parts.held, strict=True)])
     card["seconds"] = round(time.perf_counter() - clock)
-    done = Bundle(averages, meta, blend, scorer, card)
+    done = replace(unweighted, blend=blend)
     done.save(out)
     save_rivals(out / "rivals", parts.learned, plan.seed)
     return done
@@ -189,7 +189,7 @@ def split(tasks: Sequence[Outcomes]) -> Split:
 
 def is_held(task: str) -> bool:
     """By a hash of the id, for HELD_OUT_SHARE of all."""
-    return int.from_bytes(hashlib.sha256(task.encode()).digest()[:4]) / 2**32 < HELD_OUT_SHARE
+    return share_of(task) < HELD_OUT_SHARE
 
 
 def digest(files: Sequence[Path]) -> str:

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner, Result
 
-from ranker.bundle import SHIPPED, BundleError, load_bundle
+from ranker.base import SHIPPED_FOLDER
+from ranker.bundle import BundleError, load_bundle
 from ranker.evaluate import app as evaluate_app
 from ranker.lm_train import BEST, STATE, Plan, Progress, scores_of, train
 from ranker.model import Scorer, fresh, load, score
@@ -115,7 +116,7 @@ def test_a_causal_model_that_is_asked_goes_from_records_to_a_table(place: Path, 
 
 @pytest.mark.parametrize("which", ["asked", "shipped"])
 def test_a_run_ranks_with_it_from_a_process_of_its_own(asked: Path, which: str) -> None:
-    ranker = FineTunedRanker(asked if which == "asked" else SHIPPED, seed=0)
+    ranker = FineTunedRanker(asked if which == "asked" else SHIPPED_FOLDER, seed=0)
     ranker.start()
     pool = [
         Instruction(f"idea-{n}", "", "One-hot encode.", model, "Five folds.", "llm") for n, model in enumerate(PLANS)
