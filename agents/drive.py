@@ -91,7 +91,7 @@ def _stream(task: str, run: str, context: Context, watch: Watch) -> Path | None:
         graph = builder.compile(checkpointer=saver)
         config = graph_config(folder)
         begun = graph.get_state(config)
-        if begun.values and not begun.next:
+        if begun.values and not begun.tasks:  # not `next`: it leaves out tasks whose outcome no step has taken up yet
             return None
         given: InputState | Command[Any] | None = None if begun.values else {"task": task, "run": run}
         if begun.interrupts:

@@ -1,0 +1,100 @@
+"""A run that is killed at any write of a checkpoint goes on and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import drive
+from graphs.checkpoints import Saver
+from tests.fakes import ok
+from tests.test_graphs_pipeline import Stage
+
+PARTS = 6
+FOR_EVER = 10**9
+BRANCHES = 2
+"""So many scripts of a batch may be under way when a run dies."""
+VALUES = {"0001": 1.0, "0002": 1.05, "0003": 2.0}
+
+
+class Killed(BaseException):
+    """What a kill is to this process: nothing is written any more."""
+
+
+class Mortal(Saver):
+    """Dies after, or before, its `dies_at`th write, counted over both kinds."""
+
+    dies_at = 0
+    before = False
+    written = 0
+
+    def put(self, *given: Any, **named: Any) -> Any:
+        return self._write(super().put, *given, **named)
+
+    def put_writes(self, *given: Any, **named: Any) -> None:
+        self._write(super().put_writes, *given, **named)
+
+    def _write(self, write: Any, *given: Any, **named: Any) -> Any:
+        Mortal.written += 1
+        if Mortal.written > Mortal.dies_at or (Mortal.before and Mortal.written == Mortal.dies_at):
+            raise Killed
+        done = write(*given, **named)
+        if Mortal.written == Mortal.dies_at:
+            raise Killed
+        return done
+
+
+@contextmanager
+def mortal(path: Path) -> Iterator[Saver]:
+    with Mortal.from_conn_string(str(path)) as saver:
+        yield saver  # type: ignore[misc]
+
+
+def a_stage(root: Path) -> Stage:
+    root.mkdir()
+    return Stage(root, [ok()] * 30, VALUES, views=2, attempts=3)
+
+
+def go(stage: Stage) -> dict[str, Any]:
+    outcome = drive.solve(None, stage.folder.path, stage.context, lambda event: None)
+    return outcome.report
+
+
+def tried(report: dict[str, Any]) -> Any:
+    """What must not depend on a kill."""
+    attempts = [(a["id"], a["instruction"], a["tries"], [run["view"] for run in a["runs"]]) for a in report["attempts"]]
+    return report["winner"], report["valid"], attempts
+
+
+@pytest.fixture(autouse=True)
+def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
+def test_a_run_that_dies_at_any_write_ends_as_if_it_had_not(
+    first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = a_stage(tmp_path / "whole")
+    expected = tried(go(whole))
+    executed = len(whole.sandbox.codes)
+    monkeypatch.setattr(drive, "open_saver", mortal)
+    dies_at = first
+    while True:
+        stage = a_stage(tmp_path / str(dies_at))
+        try:
+            Mortal.dies_at, Mortal.written, Mortal.before = dies_at, 0, bool(dies_at // PARTS % 2)
+            go(stage)
+            break  # there are not so many writes
+        except Killed:
+            Mortal.dies_at = FOR_EVER
+        stage.open()
+        assert tried(go(stage)) == expected, f"killed at write {dies_at}"
+        assert len(stage.sandbox.codes) <= executed + BRANCHES, "what had ended was done again"
+        dies_at += PARTS
+    assert dies_at > 40
