@@ -26,7 +26,7 @@ format: venv ## lay out all Python files
 setup: ## virtual environment, base model, container engine and sandbox image
 	@bash scripts/setup.sh
 
-setup-test: ## the same with what the tests need: podman, crun and runsc too
+setup-test: ## the same with what the tests need: podman, crun, runsc and PostgreSQL too
 	@bash scripts/setup.sh test
 
 venv: ## the virtual environment only

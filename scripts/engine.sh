@@ -37,14 +37,15 @@ install_engine() {
   apt_install docker.io
 }
 
-# What the tests start engines of their own with, beside the one that is used.
+# What the tests start engines and a database of their own with, beside the engine that is used.
 ensure_test_engines() {
   local name missing=()
   for name in podman crun runsc; do
     command -v "$name" > /dev/null || missing+=("$name")
   done
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" > /dev/null || missing+=(postgresql)
   ((${#missing[@]})) || return 0
-  may_apt || give_up "The tests of the sandbox need root, and ${missing[*]}; install them and run this again as root."
+  may_apt || give_up "The tests need root, and ${missing[*]}; install them and run this again as root."
   apt_install --no-install-recommends "${missing[@]}"
 }
 

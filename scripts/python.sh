@@ -11,7 +11,7 @@ ensure_venv() {
   [[ $had == "$want" && -x $VENV/bin/python ]] && return
   "$VENV/bin/python" -c "import pip" 2> /dev/null || make_venv
   say "Installing Python packages into $VENV (usually one to two minutes; torch is large)."
-  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".[dev,ranker]" \
+  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".[dev,ranker,cluster,kaggle]" \
     || give_up "pip could not install the packages; see its message above, and whether a package index can be reached."
   echo "$want" > "$stamp"
 }

@@ -4,7 +4,7 @@
 #   scripts/setup.sh          all of them
 #   scripts/setup.sh venv     the environment only
 #   scripts/setup.sh ranker   the environment and the ranker's base model
-#   scripts/setup.sh test     all of them, and podman, crun and runsc: what the tests need
+#   scripts/setup.sh test     all of them, and podman, crun, runsc and PostgreSQL: what the tests need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/python.sh
