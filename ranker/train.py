@@ -62,6 +62,9 @@ def main(
     max_tokens: Annotated[int, typer.Option(min=16, help="Of one text.")] = 512,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU; default: all cores.")] = None,
     no_lm: Annotated[bool, typer.Option("--no-lm", help="Averages and meta-feature model only.")] = False,
+    lm_of: Annotated[
+        Path | None, typer.Option(help="With --records: take the language model of this ranker as it is.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train prior, meta-feature model and language model, and fit what each has to say on held-out tasks."""
@@ -84,9 +87,9 @@ def main(
             fail(f"Only {len(tasks)} tasks with two outcomes or more are to learn from; {LEAST_TASKS} are the least.")
         parts = split(tasks)
         settings = {"files": [path.name for path in records or []], "sha256": digest(records or []), "seed": seed}
-        chosen = base or base_model.FOLDER
-        scorer = None if no_lm else begin(chosen, way, lora_rank, max_tokens, seed)
-        bundle = fit(parts, scorer, plan, out, chosen, settings)
+        chosen = base or (base_of(lm_of) if lm_of else base_model.FOLDER)
+        scorer = None if no_lm or lm_of else begin(chosen, way, lora_rank, max_tokens, seed)
+        bundle = fit(parts, scorer, plan, out, chosen, settings, lm_of)
     except (RecordError, BundleError, FileNotFoundError, OSError, ValueError) as fault:
         fail(" ".join(str(fault).split()))
     print(f"{out}: weights {bundle.blend.weights}. How good it is: python -m ranker.evaluate FILE --ranker {out}")
@@ -101,8 +104,16 @@ def begin(base: Path, reading: Literal["apart", "together"], rank: int, max_toke
     return fresh(base, name, reading, rank, max_tokens)
 
 
-def fit(parts: Split, scorer: Scorer | None, plan: Plan, out: Path, base: Path, settings: dict[str, object]) -> Bundle:
-    """Fit every part and write the folder."""
+def fit(
+    parts: Split,
+    scorer: Scorer | None,
+    plan: Plan,
+    out: Path,
+    base: Path,
+    settings: dict[str, object],
+    lm_of: Path | None = None,
+) -> Bundle:
+    """Fit every part and write the folder; the language model of the ranker `lm_of` is taken as it is."""
     clock = time.perf_counter()
     averages = fit_averages(parts.learned)
     meta = fit_meta(parts.learned, averages, plan.seed)
@@ -119,6 +130,11 @@ def fit(parts: Split, scorer: Scorer | None, plan: Plan, out: Path, base: Path, 
     if scorer is not None:
         card["language model"] = train_lm(scorer, parts, plan, out)
         scorer = load(out / "lm", base)
+    if lm_of is not None:
+        before = load_bundle(lm_of, base)
+        scorer, card["language model"] = before.lm, before.card.get("language model")
+        card["trained on"] = sorted({*before.card.get("trained on", []), *(origin(t.task.id) for t in parts.learned)})
+        shutil.copytree(lm_of / "lm", out / "lm", dirs_exist_ok=True)
     unweighted = Bundle(averages, meta, Blend({}, {}), scorer, card)
     said = unweighted.parts_of(parts.held)
     blend = fit_blend([(one, task.value) for one, task in zip(said, parts.held, strict=True)])

@@ -98,6 +98,18 @@ def test_an_encoder_goes_from_records_to_a_table(place: Path, ranker: Path) -> N
     assert "Swap test" in done.stderr
 
 
+def test_a_language_model_can_be_taken_as_it_is_when_the_rest_is_trained_anew(
+    place: Path, ranker: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    options = ["--records", place / "made.jsonl", "--lm-of", ranker, "--base", place / "bert", "--out", out]
+    done = CliRunner().invoke(train_app, [*map(str, options), "--seed", "5"])
+    assert done.exit_code == 0, done.output
+    same = "adapter_model.safetensors"
+    assert (out / "lm" / same).read_bytes() == (ranker / "lm" / same).read_bytes()
+    assert json.loads((out / "card.json").read_text())["records"]["seed"] == 5
+
+
 @pytest.fixture(scope="module")
 def asked(place: Path) -> Path:
     """A whole ranker on the causal model, which is asked for a yes or no."""
