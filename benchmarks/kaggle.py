@@ -57,6 +57,8 @@ def main(
     tasks: Annotated[Path, typer.Argument(help="Folder of task folders, with grade.py.")],
     only: Annotated[list[str] | None, typer.Option(help="Task to run; may be repeated. Default: all.")] = None,
     model: Annotated[str, typer.Option(help="As of agents.run.")] = "none",
+    ranker: Annotated[str, typer.Option(help="As of agents.run.")] = "shipped",
+    policy: Annotated[str, typer.Option(help="As of agents.run.")] = "race",
     attempts: Annotated[int, typer.Option(help="As of agents.run.")] = 4,
     minutes: Annotated[float, typer.Option(help="As of agents.run.")] = 6,
     seed: Annotated[int, typer.Option(help="As of agents.run.")] = 0,
@@ -75,7 +77,8 @@ def main(
     console = Console(highlight=False)
     results = []
     for folder in folders:
-        options = ["--model", model, "--attempts", str(attempts), "--minutes", str(minutes), "--seed", str(seed)]
+        options = ["--model", model, "--ranker", ranker, "--policy", policy]
+        options += ["--attempts", str(attempts), "--minutes", str(minutes), "--seed", str(seed)]
         results.append(solve(folder, out / folder.name, options, image))
         console.print(describe(results[-1]), markup=False, soft_wrap=True)
         (out / "results.json").write_text(json.dumps(summary(results), indent=1))

@@ -108,8 +108,8 @@ def measure(place: Path, attempts: int) -> dict[str, float]:
     context = Context(metric="rmse", attempts=attempts, minutes=10_000, parallel=1)
     folder = prepare(str(place / "data"), str(place / "run"), context)
     spec, settings = folder.load()
-    # Every attempt is clearly worse than the one before, so that none races and each improves the first script.
-    values = {f"{n:04d}": float(n) for n in range(1, attempts + 1)}
+    # Every attempt is clearly better than the one before, so that none races and improving is never stuck.
+    values = {f"{n:04d}": float(attempts - n) for n in range(1, attempts + 1)}
     grader = ScriptedGrader(folder.path, a_task(), values)
     records = Records(folder.llm)
     loaded = Loaded(ModelName("instant", "hf", "instant"), InstantChat(), (ValueError,), FreePrice(), nothing)

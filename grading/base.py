@@ -14,6 +14,12 @@ FULL_VIEW = 0
 """The view with all rows of train and the real test alone: nothing in it can be graded."""
 AUDIT_VIEW = 99
 """Where time splits: the view whose hidden rows are the audit rows (train ends before them)."""
+SAMPLE_VIEW = 98
+"""The first view with a sample of the rows to learn from: quick, and its hidden rows are those of the first view."""
+SAMPLE_SHARE = 0.25
+"""Share of the first view's train in a sample view."""
+SAMPLED_ROWS = 10_000
+"""Rows of train from which on a sample says enough of which script is better."""
 MAX_VIEWS = 5
 """Folds, and so views 1..5 at most."""
 
@@ -68,6 +74,11 @@ class Task:
     def first_view(self) -> int:
         """The view on which every attempt starts: all rows where nothing can be graded blind."""
         return 1 if self.views else FULL_VIEW
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether there is a sample view: enough rows, and none that is learnt from those before it in time."""
+        return self.views > 0 and self.train_rows >= SAMPLED_ROWS and self.split in ("row", "group")
 
 
 @dataclass(frozen=True)

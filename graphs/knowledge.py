@@ -8,7 +8,7 @@ from math import ceil
 from statistics import median
 
 from agents.propose import LLM
-from grading.base import AUDIT_VIEW, FULL_VIEW, Standings, Task
+from grading.base import FULL_VIEW, MAX_VIEWS, Standings, Task
 from graphs.state import Attempt, Run, State
 from models.base import Role
 from ranker.base import Ranked
@@ -146,15 +146,16 @@ def draft_seconds(known: Knowledge, budget: Budget, instructions: Sequence[str])
 
 def expected_seconds(known: Knowledge, budget: Budget) -> float:
     """What one more run on a view is likely to take: the median so far, or half of what it may take."""
-    seen = [run.seconds for run in known.runs.values() if run.view not in (FULL_VIEW, AUDIT_VIEW)]
+    seen = [run.seconds for run in known.runs.values() if 1 <= run.view <= MAX_VIEWS]
     limit = budget.script_seconds * VIEW_SHARE
     return min(limit, 1.2 * median(seen)) if seen else 0.5 * limit
 
 
-def reserve(known: Knowledge, budget: Budget) -> float:
-    """Seconds kept back for the refit and for closing."""
+def reserve(known: Knowledge, budget: Budget, members: int | None = None) -> float:
+    """Seconds kept back for the refit and for closing: of `members` scripts, or of as many as may be refitted now."""
     if not known.facts.views:
         return CLOSING_SECONDS
     per_view = 2 if known.facts.split == "time" else 1
-    waves = ceil(per_view * max(1, min(RACERS, len(known.standings.attempts))) / budget.parallel)
+    refitted = members or max(1, min(RACERS, len(known.standings.attempts)))
+    waves = ceil(per_view * refitted / budget.parallel)
     return waves * min(budget.script_seconds, REFIT_GROWTH * expected_seconds(known, budget)) + CLOSING_SECONDS

@@ -14,6 +14,7 @@ from ranker.records import InstructionRecord, Record, TaskRecord, finite, write_
 from ranker.words import instruction_text, task_text
 from recipes.base import Description, Instruction
 
+VERSIONS = {"linguacodus": version("linguacodus")}
 UNTRIED = ("unanswered", "unwritten")
 """Attempts that say nothing of their instruction: no script came of it."""
 LONGEST = 20_000
@@ -29,6 +30,8 @@ def write_attempts(things: Live, state: State) -> None:
     standings = {next(iter(standing.members)): alongside(standing, stand[0].score) for standing in stand}
     task = task_record(state["facts"], state["description"])
     pool = {instruction.id: instruction for instruction in state["pool"]}
+    # An attempt that ran on a sample alone says nothing yet: it has no score on the views, and did not fail.
+    attempts = [a for a in attempts if a.id in standings or a.status != "ok"]
     lines = [record(task, state["facts"], a, pool.get(a.instruction), standings.get(a.id)) for a in attempts]
     write_records(things.folder.learning, lines)
 
@@ -61,7 +64,7 @@ def record(
         metric=facts.metric,
         seconds=attempt.seconds,
         status=attempt.status,
-        versions={"linguacodus": version("linguacodus")},
+        versions=VERSIONS,
     )
 
 

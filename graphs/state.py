@@ -16,7 +16,7 @@ from recipes.base import Description, Instruction
 from sandbox.base import Status
 
 T = TypeVar("T")
-Phase = Literal["draft", "race", "improve", "refit", "finish"]
+Phase = Literal["draft", "screen", "promote", "race", "improve", "refit", "finish"]
 Kind = Literal["draft", "improve", "ensemble"]
 """How an attempt's script comes to be: from an instruction, from one attempt's script, from several."""
 

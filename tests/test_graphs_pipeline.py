@@ -11,7 +11,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agents.describe import load_profile
 from agents.drive import solve
-from grading.base import Task
+from grading.base import FULL_VIEW, SAMPLE_VIEW, Task
 from graphs import live
 from graphs.context import Context
 from graphs.folder import RunFolder
@@ -181,3 +181,20 @@ def test_no_blind_view_is_said_wherever_a_score_would_be(tmp_path: Path) -> None
     assert not report["blind"]
     assert report["delivery"]["estimate"] is None
     assert "no row in common" in report["delivery"]["reason"]
+
+
+def test_where_time_is_short_many_are_sampled_and_the_best_go_on(tmp_path: Path) -> None:
+    values = {f"{n:04d}": float(n) for n in range(1, 6)}
+    stage = Stage(tmp_path, [ok(130)] * 12, values, attempts=5, train_rows=50_000)
+    record = json.loads(stage.folder.record.read_text())
+    record["settings"]["script_seconds"] = 400.0  # so that all drafts would not fit
+    stage.folder.record.write_text(json.dumps(record))
+    stage.open()
+    report = stage.go()
+    views = {attempt["id"]: [run["view"] for run in attempt["runs"]] for attempt in report["attempts"]}
+    assert views["0001"] == [FULL_VIEW, 1]
+    assert views["0002"] == [1, SAMPLE_VIEW]
+    assert [SAMPLE_VIEW] in views.values()
+    tried = [json.loads(line)["score"] for line in stage.folder.learning.read_text().splitlines()]
+    assert len(tried) == sum(1 in seen for seen in views.values())
+    assert None not in tried, "who ran on the sample only did not fail"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from grading.base import AUDIT_VIEW, FULL_VIEW, Task, TaskError, View
+from grading.base import AUDIT_VIEW, FULL_VIEW, SAMPLE_SHARE, SAMPLE_VIEW, Task, TaskError, View
 from grading.worker import tables
 from grading.worker.ids import made_up
 from grading.worker.views import make_view
@@ -45,6 +46,19 @@ def test_a_view_moves_rows_of_train_to_the_test(tmp_path: Path) -> None:
     assert real["id"].iloc[graded["row"]].tolist() == graded["id"].tolist()
     assert test[test["id"].isin(graded["id"])]["size"].tolist() == mine["size"].tolist()
     assert not set(train["id"]) & set(graded["id"])
+
+
+def test_a_sample_view_asks_the_same_of_a_share_of_the_rows(tmp_path: Path) -> None:
+    task = inferred(rows_task(tmp_path), "rmse")
+    whole, folder, hidden = made(tmp_path, task, 1)
+    with pytest.raises(TaskError, match="view 98"):
+        made(tmp_path, task, SAMPLE_VIEW)
+    large = replace(task, train_rows=20_000)
+    view, sampled, kept = made(tmp_path, large, SAMPLE_VIEW)
+    assert view.train_rows == int(SAMPLE_SHARE * whole.train_rows)
+    assert set(cells(sampled / "train.csv")["id"]) < set(cells(folder / "train.csv")["id"])
+    assert cells(sampled / "test.csv").equals(cells(folder / "test.csv"))
+    assert kept.equals(hidden)
 
 
 def test_every_row_keeps_the_exact_text_of_its_cells(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grading.base import AUDIT_VIEW, FULL_VIEW, Task, TaskError, View
+from grading.base import AUDIT_VIEW, FULL_VIEW, SAMPLE_SHARE, SAMPLE_VIEW, Task, TaskError, View
 from grading.worker import tables
 from grading.worker.cells import text
 from grading.worker.clocks import read_clock
@@ -18,7 +18,7 @@ from grading.worker.fitting import with_rows
 from grading.worker.forms import Table
 from grading.worker.ids import hidden_ids
 from grading.worker.infer import plan_of
-from grading.worker.plans import Cut, Plan
+from grading.worker.plans import Cut, Plan, at_most
 from grading.worker.relation import Codes
 from grading.worker.source import Source, read_source, sample_ids
 from grading.worker.truth import truth
@@ -67,10 +67,21 @@ def _make(task: Task, source: Source, number: int, seed: int, split_file: Path |
         answers = _answers(source, _NOTHING, source.rows[:0], y, sample_ids(task, source))
         return _Made(source.train, source.test, source.sample, answers)
     plan, y = plan_of(task, source.train.frame, source.test.frame, seed, split_file)
+    if number == SAMPLE_VIEW and task.can_sample:
+        cut = _sampled(plan.cuts[task.first_view], plan.units, np.random.default_rng([seed, number]))
+        return _blind(task, source, plan, cut, y, np.random.default_rng([seed, task.first_view]))
     allowed = 1 <= number <= task.views or (number == AUDIT_VIEW and task.split == "time" and task.views > 0)
     if number not in plan.cuts or not allowed:
         raise TaskError(f"view {number}: the task has {task.views} views.")
     return _blind(task, source, plan, plan.cuts[number], y, np.random.default_rng([seed, number]))
+
+
+def _sampled(cut: Cut, units: Codes, rng: np.random.Generator) -> Cut:
+    """A share of the rows to learn from, by whole units; what is hidden stays."""
+    rows = np.flatnonzero(cut.known)
+    known = np.zeros_like(cut.known)
+    known[at_most(rows, units, int(SAMPLE_SHARE * len(rows)), rng)] = True
+    return replace(cut, known=known)
 
 
 def _blind(task: Task, source: Source, plan: Plan, cut: Cut, y: pd.DataFrame, rng: np.random.Generator) -> _Made:

@@ -1,0 +1,74 @@
+"""Search policies by name: ours, and two of the field to compare it with (benchmarks/search.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from grading.base import TaskError
+from graphs.drafting import draft_at_most
+from graphs.improving import improve_one, readable
+from graphs.knowledge import Budget, Knowledge
+from graphs.plan import decide, refit, refitting
+from graphs.state import Decision
+
+GREEDY_DRAFTS = 5
+"""Drafts before the first improvement, as AIDE has them (arXiv 2502.13138, agent.search.num_drafts)."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A way to search."""
+
+    decide: Callable[[Knowledge, Budget], Decision]
+    """What to run next."""
+    blends: bool
+    """Whether blends of attempts compete."""
+    about: str
+    """One line for the user."""
+
+
+def greedy(known: Knowledge, budget: Budget) -> Decision:
+    """A few drafts in the order of the ranking, then one change after the other to whatever leads; one view each."""
+    if refitting(known):
+        return refit(known, budget)
+    best = readable(known)
+    improving = known.asks("improve") and known.facts.views > 0
+    decision = draft_at_most(known, budget, min(budget.attempts, GREEDY_DRAFTS) if improving else budget.attempts)
+    if not decision.assignments and best:
+        decision = improve_one(known, budget, best[0])
+    return decision if decision.assignments else refit(known, budget)
+
+
+def linear(known: Knowledge, budget: Budget) -> Decision:
+    """The first-ranked instruction, then one change after the other to the newest script; one view each.
+
+    Where no model can change a script, the next-ranked instruction takes its place.
+    """
+    if refitting(known):
+        return refit(known, budget)
+    newest = max(readable(known), default=None)
+    improving = known.asks("improve") and known.facts.views > 0 and newest is not None
+    if improving and newest is not None:
+        decision = improve_one(known, budget, newest)
+    else:
+        decision = draft_at_most(known, budget, budget.attempts)
+    return decision if decision.assignments else refit(known, budget)
+
+
+POLICIES: Mapping[str, Policy] = {
+    "race": Policy(decide, True, "drafts, halving, racing on further views, improvements, blends"),
+    "greedy": Policy(greedy, False, "a few drafts, then changes to whatever leads"),
+    "linear": Policy(linear, False, "the first instruction, then change after change to the newest script"),
+}
+DEFAULT = "race"
+
+
+def find_policy(name: str) -> Policy:
+    """The policy of that name.
+
+    Raises: TaskError where there is none.
+    """
+    if name not in POLICIES:
+        raise TaskError(f"--policy {name}: there is no such policy; choose {', '.join(POLICIES)}.")
+    return POLICIES[name]
