@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from agents.review import apply_review, read_review, review_text
 from grading.base import TaskError
-from graphs.checkpoints import THREAD, open_saver
+from grading.layout import task_name
+from graphs.checkpoints import THREAD, open_store
 from graphs.context import Context
 from graphs.folder import RunFolder
+from graphs.full_disk import room_for
 from graphs.live import close, live, stop
+from graphs.owning import moved, owning
 from graphs.pipeline import builder
 from graphs.prepare import prepare
 from graphs.state import InputState
@@ -48,14 +52,14 @@ class Outcome:
 
 
 def new_run_folder(task: Path | None, out: Path | None) -> Path:
-    """The folder of a new run, not yet made.
+    """The folder of a new run, not yet begun; what a model was asked for it before counts as nothing.
 
     Raises: TaskError where it holds a run already.
     """
     if out is None:
-        name = (task.parent if task.suffix in (".yaml", ".yml") else task).resolve().name if task else "run"
+        name = task_name(task) if task else "run"
         return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(path.name != RunFolder(out).llm.name for path in out.iterdir())):
         raise TaskError(f"--out {out} is there already: name another folder, or go on with it by --resume {out}.")
     return out
 
@@ -66,14 +70,21 @@ def solve(task: Path | None, folder: Path, context: Context, watch: Watch) -> Ou
     Raises: TaskError, SandboxError, ReplayDiffers.
     """
     run = str(folder)
-    if task is None:
-        RunFolder(folder).load()
-    else:
-        prepare(str(task), run, context)
+    with room_for(run):
+        if task is None:
+            RunFolder(folder).load()
+        else:
+            prepare(str(task), run, context, watch)
+        with owning(run):
+            return _drive(str(task or ""), run, context, watch)
+
+
+def _drive(task: str, run: str, context: Context, watch: Watch) -> Outcome:
+    """Stream until the end, a review or a stop."""
     try:
         with stoppable(lambda: stop(run)) as stopping:
             try:
-                review = _stream(str(task or ""), run, context, watch)
+                review = _stream(task, run, context, watch)
             except (SandboxError, AskingStopped):
                 # A stop ends what runs with such an error; without a stop the machine really failed.
                 if stopping.is_set():
@@ -81,33 +92,39 @@ def solve(task: Path | None, folder: Path, context: Context, watch: Watch) -> Ou
                 raise
     finally:
         close(run)
-    return Outcome(review=review) if review else Outcome(json.loads(RunFolder(folder).report.read_text()))
+    return Outcome(review=review) if review else Outcome(json.loads(RunFolder(Path(run)).report.read_text()))
 
 
 def _stream(task: str, run: str, context: Context, watch: Watch) -> Path | None:
     """Drive the graph; the file to review where it waits for a person."""
     folder = RunFolder(Path(run))
-    with open_saver(folder.checkpoints) as saver:
-        graph = builder.compile(checkpointer=saver)
-        config = graph_config(folder)
+    with open_store(folder) as store:
+        graph = builder.compile(checkpointer=store.saver)
+        config = graph_config(folder, store.thread)
         begun = graph.get_state(config)
-        if begun.values and not begun.tasks:  # not `next`: it leaves out tasks whose outcome no step has taken up yet
+        # Where nothing is done yet and the folder has moved since, begin once more, at today's path.
+        known = "facts" in begun.values or begun.values.get("run") == run
+        if known and not begun.tasks:  # not `next`: it leaves out tasks whose outcome no step has taken up yet
             return None
-        given: InputState | Command[Any] | None = None if begun.values else {"task": task, "run": run}
+        given: InputState | Command[Any] | None = None if known else {"task": task, "run": run}
         if begun.interrupts:
             given = Command(resume=reviewed(folder, begun.values))
         watch({"event": "opening", "run": run})
-        if begun.values:
+        if known:
+            moved(begun.values["run"], run)
             watch({"event": "resumed", "state": begun.values})
             live(run)
         stream = graph.stream(
             given, config, context=context, stream_mode=["updates", "custom"], subgraphs=True, durability="sync"
         )
-        for part in stream:
-            for event in _events(*part):
-                watch(event)
-                if event.get("node") == "plan":  # all branches of the step before it are done
-                    saver.prune([THREAD])
+        with closing(
+            cast(Generator[Any, None, None], stream)
+        ):  # else branches write on when the store is closed already
+            for part in stream:
+                for event in _events(*part):
+                    watch(event)
+                    if event.get("node") == "plan":  # all branches of the step before it are done
+                        store.prune()
         waiting = graph.get_state(config).interrupts
     return write_review(folder, waiting[0].value) if waiting else None
 
@@ -127,11 +144,11 @@ def write_review(folder: RunFolder, value: dict[str, Any]) -> Path:
     return folder.review
 
 
-def graph_config(folder: RunFolder) -> RunnableConfig:
+def graph_config(folder: RunFolder, thread: str = THREAD) -> RunnableConfig:
     """Thread name and size of the pool."""
     settings = folder.load()[1]
     threads = settings.parallel + SPARE_THREADS + (ASKING_THREADS if settings.models else 0)
-    return {"configurable": {"thread_id": THREAD}, "max_concurrency": threads}
+    return {"configurable": {"thread_id": thread}, "max_concurrency": threads}
 
 
 def _events(namespace: tuple[str, ...], mode: str, data: dict[str, Any]) -> Iterator[dict[str, Any]]:

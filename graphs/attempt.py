@@ -15,6 +15,7 @@ from langgraph.runtime import Runtime
 from agents.scripts import Draft
 from grading.base import FULL_VIEW, Grade
 from graphs.context import Context
+from graphs.full_disk import require_room
 from graphs.keeping import faults_of, keep
 from graphs.live import Live, live
 from graphs.making import first_script, next_script
@@ -68,6 +69,8 @@ def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState
             seed=things.settings.seed,
             max_bytes=SUBMISSION_BYTES,
         )
+    if ran.output.data is None:
+        require_room(things.folder.path)
     home = (things.folder.path / state["script"]).parent / f"view-{assignment.view}"
     predictions = keep(home, ran, things.grader.png)
     result = ran.result

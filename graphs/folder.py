@@ -26,8 +26,13 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """LangGraph's checkpoints."""
+        """LangGraph's checkpoints, where no database holds them."""
         return self.path / "checkpoints.sqlite"
+
+    @property
+    def database(self) -> Path:
+        """Where its checkpoints are, if in a database (graphs/checkpoints_postgres.py)."""
+        return self.path / "checkpoints.json"
 
     @property
     def submission(self) -> Path:

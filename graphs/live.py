@@ -7,29 +7,28 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from langgraph.config import get_stream_writer
 from pydantic import TypeAdapter
 
 from agents.brief import Brief, Insight
 from agents.describe import load_profile
-from grading.base import Delivery, Grade, Standings, Task, TaskError, View
+from grading.base import Delivery, Grade, Standings, Task, View
 from grading.grader import Grader
-from grading.task import TaskSpec
 from graphs.folder import RunFolder
+from graphs.minds import open_mind
+from graphs.owning import own, place_of
 from graphs.recorded import RecordedSandbox
 from graphs.settings import Settings
 from models.base import Mind
-from models.gate import Gate
 from models.records import Records, totals
-from models.setup import load_models
 from ranker.base import Ranker
 from ranker.prior import PriorRanker
 from ranker.process import load_ranker
 from sandbox.base import Mount, Sandbox, SandboxClosed
 from sandbox.docker_sandbox import DockerSandbox
-from sandbox.files import locked, write_atomically
+from sandbox.files import write_atomically
 from sandbox.image import ensure_image
 from sandbox.script import DATA_DIR, MOUNTS_DIR, keep_scripts_warm
 
@@ -162,6 +161,7 @@ def live(run: str) -> Live:
 
     Raises: TaskError where another process owns the run, SandboxError.
     """
+    run = place_of(run)
     with _lock:
         if run in _stopped:
             raise SandboxClosed(f"{run} was stopped")
@@ -186,7 +186,7 @@ def stop(run: str) -> None:
 def close(run: str) -> None:
     """Free what `live(run)` opened, if anything."""
     with _lock:
-        things = _open.pop(run, None)
+        things = _open.pop(place_of(run), None)
     if things:
         things.close()
 
@@ -194,9 +194,9 @@ def close(run: str) -> None:
 def _open_run(folder: RunFolder) -> Live:
     spec, settings = folder.load()
     with ExitStack() as stack:
-        stack.enter_context(_own(folder))
+        stack.enter_context(own(folder))
         records = Records(folder.llm)
-        mind = _mind(spec, settings, records)
+        mind = open_mind(spec, settings, records, _say)
         stack.callback(mind.close)
         image = spec.image or ensure_image()
         if settings.replay and settings.replay_executions:
@@ -207,12 +207,6 @@ def _open_run(folder: RunFolder) -> Live:
         ranker = load_ranker(settings.ranker, settings.seed)
         extra = dict(spec.mounts)
         return Live(folder, settings, spec.data, sandbox, grader, mind, records, ranker, extra, stack.pop_all())
-
-
-def _mind(spec: TaskSpec, settings: Settings, records: Records) -> Gate:
-    minds = {} if settings.replay else load_models(settings.models, spec.prices, settings.usd)
-    replay = Records(RunFolder(Path(settings.replay)).llm) if settings.replay else None
-    return Gate(settings.models, minds, records, _say, settings.privacy, settings.usd, replay, settings.replay_reworded)
 
 
 def _code(path: Path) -> str | None:
@@ -226,11 +220,3 @@ def _code(path: Path) -> str | None:
 def _say(event: dict[str, Any]) -> None:
     """Models are asked by nodes, whose events go to whoever watches the run."""
     get_stream_writer()(event)
-
-
-def _own(folder: RunFolder) -> IO[str]:
-    """Lock the run for this process; the lock goes with the file, also when the process is killed."""
-    try:
-        return locked(folder.path / "run.lock")
-    except BlockingIOError:
-        raise TaskError(f"{folder.path} is being worked on by another process: wait for it or stop it.") from None

@@ -45,8 +45,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("long")]
     if wanted == "all" or not long:
         return
-    size = 0 if wanted == "none" else min(LONG_SAMPLE, len(long))
-    kept = set(random.Random(os.environ.get("LINGUACODUS_TEST_SEED", "0")).sample([item.nodeid for item in long], size))
-    left_out = [item for item in long if item.nodeid not in kept]
+    kept = set() if wanted == "none" else set(sample(long))
+    left_out = [item for item in long if item not in kept]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def sample(items: list[pytest.Item]) -> list[pytest.Item]:
+    """LONG_SAMPLE of the tests, and of each one case: many cases of one test crowd out no other."""
+    drawn = random.Random(os.environ.get("LINGUACODUS_TEST_SEED", "0"))
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+    names = drawn.sample(sorted(cases), min(LONG_SAMPLE, len(cases)))
+    return [drawn.choice(cases[name]) for name in names]

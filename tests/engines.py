@@ -49,6 +49,18 @@ def chosen(address: str) -> Iterator[None]:
             os.environ["DOCKER_HOST"] = before
 
 
+def fill(disk: Path) -> Path:
+    """Take every last byte of a disk; unlink the file that is returned to give them back."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        there = os.statvfs(disk)
+        os.posix_fallocate(file.fileno(), 0, max((there.f_bavail * there.f_frsize) - 2**22, 1))
+        file.seek(0, os.SEEK_END)
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
 class PrivateDocker:
     """dockerd with a containerd of its own; `stop`, `kill` and `start` it as often as you like.
 
@@ -117,14 +129,7 @@ class PrivateDocker:
 
     def fill_disk(self) -> Path:
         """Take every last byte of the engine's disk; unlink the file that is returned to give them back."""
-        filler = self.disk / "filler"
-        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            there = os.statvfs(self.disk)
-            os.posix_fallocate(file.fileno(), 0, max((there.f_bavail * there.f_frsize) - 2**22, 1))
-            file.seek(0, os.SEEK_END)
-            while True:
-                file.write(bytes(4096))
-        return filler
+        return fill(self.disk)
 
     def _launch(self, name: str, *options: str) -> subprocess.Popen[bytes]:
         around: list[str] = []
@@ -165,7 +170,7 @@ def private_docker(
     crun refuses a machine that has both versions of cgroups mounted: `one_cgroup_version` hides the second from the
     engine. It then has mounts of its own, and sees none that come later: scratch has to be in memory.
     """
-    with _folder() as folder, _loop_disk(folder, megabytes):
+    with _folder() as folder, loop_disk(folder, megabytes):
         engine = PrivateDocker(folder, runtimes or {}, one_cgroup_version)
         try:
             engine.start()
@@ -333,7 +338,8 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _loop_disk(folder: Path, megabytes: int) -> Iterator[None]:
+def loop_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """A file system of so many MiB at `folder`/disk."""
     image, disk = folder / "image", folder / "disk"
     with image.open("wb") as file:
         file.truncate(megabytes * 2**20)

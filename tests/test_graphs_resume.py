@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from agents import drive
-from graphs.checkpoints import Saver
+from graphs.checkpoints import THREAD, Saver, Store
+from graphs.folder import RunFolder
 from tests.fakes import ok
 from tests.test_graphs_pipeline import Stage
 
@@ -49,9 +50,9 @@ class Mortal(Saver):
 
 
 @contextmanager
-def mortal(path: Path) -> Iterator[Saver]:
-    with Mortal.from_conn_string(str(path)) as saver:
-        yield saver  # type: ignore[misc]
+def mortal(folder: RunFolder) -> Iterator[Store]:
+    with Mortal.from_conn_string(str(folder.checkpoints)) as saver:
+        yield Store(saver, THREAD)
 
 
 def a_stage(root: Path) -> Stage:
@@ -83,7 +84,7 @@ def test_a_run_that_dies_at_any_write_ends_as_if_it_had_not(
     whole = a_stage(tmp_path / "whole")
     expected = tried(go(whole))
     executed = len(whole.sandbox.codes)
-    monkeypatch.setattr(drive, "open_saver", mortal)
+    monkeypatch.setattr(drive, "open_store", mortal)
     dies_at = first
     while True:
         stage = a_stage(tmp_path / str(dies_at))
@@ -98,3 +99,24 @@ def test_a_run_that_dies_at_any_write_ends_as_if_it_had_not(
         assert len(stage.sandbox.codes) <= executed + BRANCHES, "what had ended was done again"
         dies_at += PARTS
     assert dies_at > 40
+
+
+@pytest.mark.parametrize("dies_at", [1, 14])
+def test_a_run_whose_folder_has_moved_goes_on(dies_at: int, tmp_path: Path) -> None:
+    """Or that is named in another way: what its state says of the folder is of the day when it began."""
+    expected = tried(go(a_stage(tmp_path / "whole")))
+    seen: list[dict[str, Any]] = []
+
+    def watch(event: dict[str, Any]) -> None:
+        seen.append(event)
+        if len(seen) == dies_at:
+            raise Killed
+
+    stage = a_stage(tmp_path / "here")
+    with pytest.raises(Killed):
+        drive.solve(None, stage.folder.path, stage.context, watch)
+    (tmp_path / "here").rename(tmp_path / "there")
+    again = Stage(tmp_path / "there", [ok()] * 30, VALUES, views=2, attempts=3)
+    assert tried(go(again)) == expected
+    assert not (tmp_path / "here").exists()
+    assert len(stage.sandbox.codes) + len(again.sandbox.codes) <= 8 + BRANCHES
