@@ -7,6 +7,15 @@ from pydantic import BaseModel, ConfigDict
 _FORM = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 
 
+class MetricForm(BaseModel):
+    """See prompts/metric.md.j2."""
+
+    model_config = _FORM
+
+    metric: str
+    reason: str
+
+
 class InsightForm(BaseModel):
     """See prompts/describe.md.j2."""
 

@@ -9,12 +9,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grading.base import Direction, TaskError
+from grading.layout import folder_fields
 from grading.metric_names import CUSTOM, metric_info, resolve_metric
 from grading.task_paths import MAX_TEXT, check_files, own_code, read_description
 from grading.task_text import fault, read_yaml
 from sandbox.script import MOUNT_NAME
 
 TASK_FILE = "task.yaml"
+KAGGLE_SLUG = r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}$"
+"""How a competition on Kaggle is named in the address of its page."""
+
+
+class MetricMissing(TaskError):
+    """A task that lacks nothing but its metric."""
 
 
 class _Section(BaseModel):
@@ -45,6 +52,8 @@ class MetricSpec(_Section):
     """A Python file with `score(y_true, y_pred) -> float`."""
     direction: Direction | None = None
     """Needed with a file, else known from the name."""
+    why: str | None = Field(default=None, max_length=1000)
+    """What speaks for it, where it was inferred; shown to the user."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> MetricSpec:
@@ -146,6 +155,8 @@ class TaskSpec(_Section):
     """By the name of a model."""
     privacy: Literal["schema", "samples", "output"] = "samples"
     """What may leave for a model: names and statistics; a few cell values too; what programs print too."""
+    kaggle: str | None = Field(default=None, pattern=KAGGLE_SLUG)
+    """The competition on Kaggle that it is, as in the address of its page; --submit sends submissions there."""
 
     @field_validator("target", mode="before")
     @classmethod
@@ -187,17 +198,18 @@ class TaskSpec(_Section):
 
 
 def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> TaskSpec:
-    """Read a task file, a folder with a `task.yaml`, or a plain data folder.
+    """Read a task file, a folder with a `task.yaml`, a plain data folder, or a competition of MLE-bench.
 
     `overrides` are flags and win over the file; a dot reaches into a section ("budget.attempts"); None means not given.
 
     Raises:
+        MetricMissing: the metric is missing, and nothing else was found to be wrong before that.
         TaskError: one sentence that names file, field and remedy.
     """
     path = path.expanduser()
     source = path / TASK_FILE if (path / TASK_FILE).is_file() else path
     if source.is_dir():
-        fields: dict[str, object] = {"data": str(source.resolve()), "name": source.resolve().name}
+        fields = folder_fields(source)
     elif source.is_file():
         fields = read_yaml(source)
     else:
@@ -205,7 +217,7 @@ def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> Task
     _override(fields, overrides or {})
     where = source.parent if source.is_file() else source
     if fields.get("metric") is None and not set(fields) - set(TaskSpec.model_fields):
-        raise TaskError(f"{source}: metric is missing; add a line such as `metric: accuracy`, or give --metric.")
+        raise MetricMissing(f"{source}: metric is missing; add a line such as `metric: accuracy`, or give --metric.")
     return _resolved(_validated(fields, source), source, where.resolve())
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from grading.base import TaskError
-from grading.task import TaskSpec, load_spec
+from grading.task import MetricMissing, TaskSpec, load_spec
 from graphs.context import Context
 from graphs.folder import RunFolder
+from graphs.metric import STAND_IN, with_metric
 from graphs.settings import Settings, settle
+from models.gate import Say
 from models.names import parse_model
 from models.setup import load_models, role_models
 from recipes.render import parse
@@ -19,15 +21,19 @@ MAX_SCRIPT_BYTES = 1_000_000
 """A larger script of the user's is none."""
 
 
-def prepare(task: str, run: str, context: Context) -> RunFolder:
+def prepare(task: str, run: str, context: Context, say: Say | None = None) -> RunFolder:
     """The run folder with its record; made from the task where there is none yet.
 
-    Raises: TaskError for a mistake in the task, its folder, a model, or a script that was handed in.
+    `say` takes events for people; without it no model is asked for a metric that the task does not name.
+
+    Raises: TaskError for a mistake in the task, its folder, a model, or a script that was handed in; ReplayDiffers.
     """
     folder = RunFolder(Path(run))
     if not folder.record.exists():
-        spec = load_spec(Path(task), {"metric": context.metric} if context.metric else {})
+        spec, metric_known = _spec(Path(task), context)
         settings = _settings(spec, context)
+        if not metric_known:
+            spec = with_metric(spec, settings, folder, say)
         start = _own_script(Path(context.start)) if context.start else None
         if start:
             write_atomically(folder.start, start.encode())
@@ -35,6 +41,14 @@ def prepare(task: str, run: str, context: Context) -> RunFolder:
             _take_over(RunFolder(Path(settings.replay)), folder)
         folder.create(spec, settings)
     return folder
+
+
+def _spec(task: Path, context: Context) -> tuple[TaskSpec, bool]:
+    """The task, and whether it names its metric; where it does not, another stands there."""
+    try:
+        return load_spec(task, {"metric": context.metric} if context.metric else {}), True
+    except MetricMissing:
+        return load_spec(task, {"metric": STAND_IN}), False
 
 
 def _settings(spec: TaskSpec, context: Context) -> Settings:

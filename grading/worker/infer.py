@@ -50,7 +50,8 @@ def infer(spec: dict[str, Any], data: Path, seed: int, code: Path = CUSTOM_CODE)
     shared, shared_notes = shared_names(data, files, _named_shared(spec), goal.targets)
     relation, plan = _views(spec, frames.train, test, goal, id_column, seed, code)
     unblind = rows.fault if rows.fault is not None else _why_none(plan, frames.train, goal)
-    notes = [*files.notes, *id_notes, *goal.notes, *_left_out(train_only), *rows.notes, *shared_notes, relation.note]
+    found_notes = [*_metric_note(spec["metric"]), *files.notes, *id_notes, *goal.notes, *_left_out(train_only)]
+    notes = [*found_notes, *rows.notes, *shared_notes, relation.note]
     return Task(
         name=spec["name"], description=spec["description"], metric=goal.metric, direction=spec["metric"]["direction"],
         train=files.train, test=files.test or TEST_NAME, sample_submission=files.sample or SAMPLE_NAME, shared=shared,
@@ -60,6 +61,11 @@ def infer(spec: dict[str, Any], data: Path, seed: int, code: Path = CUSTOM_CODE)
         train_rows=len(frames.train), test_rows=len(test), views=0 if unblind else plan.folds, unblind=unblind,
         notes=[*notes, *([f"No blind view can be made: {unblind}"] if unblind else [])],
     )  # fmt: skip
+
+
+def _metric_note(metric: dict[str, Any]) -> list[str]:
+    """Where the metric was inferred: what speaks for it."""
+    return [f"The metric is {metric['name']}, {metric['why']}"] if metric.get("why") else []
 
 
 def _named_shared(spec: dict[str, Any]) -> list[str] | None:
