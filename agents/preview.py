@@ -15,10 +15,10 @@ from agents.write import SCRIPT_TOKENS
 from grading.task import TaskSpec
 from graphs.checkpoints import open_saver
 from graphs.context import Context
+from graphs.drafting import model_drafts
 from graphs.folder import RunFolder
 from graphs.live import close
 from graphs.pipeline import builder
-from graphs.plan import model_drafts
 from graphs.prepare import prepare
 from graphs.presets import PRESETS
 from graphs.settings import Settings

@@ -22,7 +22,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 TaskArgument = Annotated[
     Path | None,
-    typer.Argument(help="A task.yaml, a folder that holds one, or a plain data folder (then --metric is needed)."),
+    typer.Argument(
+        help="A task.yaml, a folder that holds one, a plain data folder, a competition as MLE-bench prepares it, or "
+        "kaggle:SLUG. Where nothing names the metric, give --metric."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="The run folder to make; default: runs/NAME-TIME.")]
 Model = Annotated[
@@ -40,6 +43,10 @@ Privacy = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(help="A pipeline in the place of ours: linguacodus, as its paper describes it.", metavar="NAME"),
+]
+Policy = Annotated[
+    str | None,
+    typer.Option(help="How to search: race (ours, default), greedy (as AIDE), or linear.", metavar="NAME"),
 ]
 Ranker = Annotated[
     str | None,
@@ -65,6 +72,14 @@ Minutes = Annotated[
 ]
 FirstValid = Annotated[bool, typer.Option("--first-valid", help="Stop at the first valid submission.")]
 Parallel = Annotated[int | None, typer.Option(min=1, help="Scripts side by side; default: cores // cpus of a script.")]
+Cpus = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Cores of one script; wins over the task's. Default: half of all, up to 4."),
+]
+MemoryMb = Annotated[
+    int | None,
+    typer.Option(min=256, help="Memory of one script in MiB; wins over the task's. Default: its share of 80 % of all."),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of views, scripts and resamples; default: 0.")]
 Resume = Annotated[
     Path | None, typer.Option(help="Go on with this run folder (everything else stays as it was started).")
@@ -74,6 +89,10 @@ ReplayReworded = Annotated[
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the inferred task, views, candidates and largest cost; run nothing.")
+]
+Submit = Annotated[
+    bool,
+    typer.Option("--submit", help="Send the submission to Kaggle (of kaggle:SLUG, or a task that says kaggle: SLUG)."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; errors and the place of the submission only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object instead of tables.")]
@@ -89,29 +108,32 @@ def main(
     minutes: Minutes = None,
     usd: Usd = None,
     privacy: Privacy = None,
+    policy: Policy = None,
     preset: Preset = None,
     ranker: Ranker = None,
     start: Start = None,
     review: Review = False,
     first_valid: FirstValid = False,
     parallel: Parallel = None,
+    cpus: Cpus = None,
+    memory_mb: MemoryMb = None,
     seed: Seed = None,
     resume: Resume = None,
     replay_executions: ReplayExecutions = False,
     replay_reworded: ReplayReworded = False,
     dry_run: DryRun = False,
+    submit: Submit = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Solve a Kaggle-style task: a valid submission, the script that makes it, and a score that can be trusted."""
-    if (task is None) == (resume is None):
-        fail("Name a task (a task.yaml or a data folder), or a run folder with --resume RUN; not both.", BAD_INPUT)
-    if privacy not in (None, "schema", "samples", "output"):
-        fail(f"--privacy {privacy}: is no level; choose schema, samples or output.", BAD_INPUT)
+    check_call(task, resume, privacy)
     # Prompts and states go to the models that the user names and to nobody else.
     os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     from agents.drive import new_run_folder, solve
+    from agents.kaggle_api import KaggleDown
+    from agents.kaggle_run import fetched, submitted
     from agents.preview import preview
     from agents.summary import show_preview, show_report
     from agents.terminal import watcher
@@ -126,10 +148,13 @@ def main(
         minutes=minutes,
         first_valid=first_valid,
         parallel=parallel,
+        cpus=cpus,
+        memory_mb=memory_mb,
         seed=seed,
         model=model,
         usd=usd,
         privacy=privacy,  # type: ignore[arg-type]  # one of the levels, as seen above
+        policy=policy,
         preset=preset,
         ranker=ranker,
         start=str(start) if start else None,
@@ -137,7 +162,9 @@ def main(
         replay_executions=replay_executions,
         replay_reworded=replay_reworded,
     )
+    tell = silent if quiet or as_json else say
     try:
+        task = fetched(task, resume, submit, tell, quiet or as_json)
         if dry_run and task:
             found = preview(task, context)
             print(json.dumps(found, indent=1)) if as_json else show_preview(found)
@@ -147,19 +174,44 @@ def main(
             outcome = solve(task, folder, context, watch)
     except (TaskError, ReplayDiffers) as fault:
         fail(str(fault), BAD_INPUT)
-    except SandboxError as fault:
+    except (SandboxError, KaggleDown) as fault:
         fail(str(fault), MACHINE)
+    except KeyboardInterrupt:
+        fail("Stopped before the run began: start it again by the same command.", INTERRUPTED)
     if outcome.interrupted:
         fail(f"Stopped. Go on with: python -m agents.run --resume {folder}", INTERRUPTED)
     if outcome.review:
         fail(f"Waiting for you: change {outcome.review}, then: python -m agents.run --resume {folder}", REVIEW)
-    print(json.dumps(outcome.report | {"run": str(folder)})) if as_json else show_report(outcome.report, folder, quiet)
+    if not as_json:
+        show_report(outcome.report, folder, quiet)
+    sent, unsent = submitted(folder, outcome.report, tell) if submit else ({}, None)
+    if as_json:
+        print(json.dumps(outcome.report | {"run": str(folder)} | sent))
+    if unsent:
+        fail(*unsent)
     raise typer.Exit(exit_code(outcome))
+
+
+def check_call(task: Path | None, resume: Path | None, privacy: str | None) -> None:
+    """End with a sentence where the arguments do not go together, before anything heavy is imported."""
+    if (task is None) == (resume is None):
+        fail("Name a task (a task.yaml or a data folder), or a run folder with --resume RUN; not both.", BAD_INPUT)
+    if privacy not in (None, "schema", "samples", "output"):
+        fail(f"--privacy {privacy}: is no level; choose schema, samples or output.", BAD_INPUT)
 
 
 def exit_code(outcome: Outcome) -> int:
     """0 where a valid submission was delivered, else 1."""
     return 0 if outcome.report.get("valid") else NONE_FOUND
+
+
+def say(sentence: str) -> None:
+    """Tell the user how it goes on."""
+    print(sentence, flush=True)
+
+
+def silent(_sentence: str) -> None:
+    """Tell nothing."""
 
 
 def fail(sentence: str, code: int) -> None:

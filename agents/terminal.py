@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.model_lines import model_lines
-from grading.base import AUDIT_VIEW, FULL_VIEW, Task
+from grading.base import AUDIT_VIEW, FULL_VIEW, SAMPLE_VIEW, Task
 
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
@@ -49,7 +49,7 @@ def ignore(_: Event) -> None:
 
 def view_name(view: int) -> str:
     """A view as people call it."""
-    return {FULL_VIEW: "all rows", AUDIT_VIEW: "audit view"}.get(view, f"view {view}")
+    return {FULL_VIEW: "all rows", AUDIT_VIEW: "audit view", SAMPLE_VIEW: "sample"}.get(view, f"view {view}")
 
 
 def number(value: float | None) -> str:
@@ -103,6 +103,8 @@ def describe_event(event: Event) -> list[str]:
             return [f"{event['run']}: opening the sandbox and the grader"]
         case "resumed":
             return [f"resumed: {len(event['state'].get('attempts', {}))} attempts are done"]
+        case "inferred":
+            return [f"The metric is {event['metric']}, to {event['direction']}, {event['why']}"]
         case "unranked":
             return [f"{event['why']} The recipes' priors order the instructions."]
         case "stage":
@@ -174,7 +176,7 @@ class Board:
                 self.asked.pop(event["key"], None)
         if event["event"] in ("leaves", "asleep", "unanswered", "unwritten"):
             self.header += model_lines(event)
-        if event["event"] == "unranked":
+        if event["event"] in ("unranked", "inferred"):
             self.header += describe_event(event)
 
     def _stage(self, node: str, update: Event) -> None:

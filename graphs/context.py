@@ -20,6 +20,10 @@ class Context:
     """Stop at the first valid submission."""
     parallel: int | None = None
     """Scripts that run side by side."""
+    cpus: float | None = None
+    """Cores of one script."""
+    memory_mb: int | None = None
+    """Memory of one script in MiB."""
     seed: int | None = None
     """Seed of views, scripts and resamples; 0 where nothing is said."""
     model: str | None = None
@@ -30,6 +34,8 @@ class Context:
     """What may leave for a model."""
     preset: str | None = None
     """A pipeline in the place of ours; see graphs.presets."""
+    policy: str | None = None
+    """How to search; see graphs.policies."""
     start: str | None = None
     """A script of the user's own that joins the race."""
     ranker: str | None = None

@@ -19,12 +19,13 @@ from agents.review import apply_review, review_entries
 from agents.write import RECIPE
 from grading.base import Standings, Task
 from graphs.context import Context
+from graphs.drafting import model_drafts
 from graphs.finish import conclude
 from graphs.knowledge import Knowledge, winner
 from graphs.learning import write_attempts
 from graphs.live import Live, close, live
 from graphs.making import START
-from graphs.plan import decide, model_drafts
+from graphs.policies import POLICIES
 from graphs.prepare import prepare
 from graphs.presets import PRESETS
 from graphs.rivals import earlier_changes, readable_scripts, rivals
@@ -47,7 +48,7 @@ Update = dict[str, Any]
 def describe_node(state: InputState, runtime: Runtime[Context]) -> Update:
     """What the task is: the grader's facts, a profile of view 1 made in the sandbox, and what a model makes of it."""
     run = state.get("run") or f"runs/{get_config()['configurable']['thread_id']}"
-    prepare(state["task"], run, runtime.context)
+    prepare(state["task"], run, runtime.context, get_stream_writer())
     things = live(run)
     facts = things.grader.infer()
     settings = things.settings
@@ -127,7 +128,10 @@ def plan_node(state: State) -> Update:
     """What to do next; the best submission so far is put in place on the way."""
     things = live(state["run"])
     runs = graded_runs(state)
+    policy = POLICIES[things.settings.policy]
     standings = things.grader.standings(runs) if runs else NOTHING_YET
+    if not policy.blends:
+        standings = replace(standings, blend=None)
     spent = state["spent"] + things.lap()
     awake = frozenset(role for role in PLANNED if things.mind.awake(role))
     pace = things.mind.pace()
@@ -136,7 +140,7 @@ def plan_node(state: State) -> Update:
     best = winner(known)
     if runs and best != leading(state):
         _put_best(things, best, runs)
-    decision = decide(known, things.settings.budget())
+    decision = policy.decide(known, things.settings.budget())
     drafts_left = things.settings.attempts - len(state["attempts"]) if decision.assignments else 0
     things.keep_warm(state["facts"], min(drafts_left, things.settings.parallel))
     return {"standings": standings, "spent": spent, "decision": decision}

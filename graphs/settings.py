@@ -11,6 +11,7 @@ from grading.base import TaskError
 from grading.task import TaskSpec
 from graphs.context import Context
 from graphs.knowledge import Budget
+from graphs.policies import DEFAULT, find_policy
 from graphs.presets import find_preset
 from models.base import Level, Role
 from ranker.base import RankerUnavailable
@@ -49,6 +50,8 @@ class Settings:
     gpus: int = 0
     ranker: str = "prior"
     """"shipped", "prior", "off", or a folder."""
+    policy: str = DEFAULT
+    """How to search; see graphs.policies."""
     preset: str | None = None
     """A pipeline in the place of ours; see graphs.presets."""
 
@@ -69,13 +72,15 @@ def settle(
     A replay is `replayed` again, but for what the user says. A script gets a quarter of the run's time unless the task
     says otherwise: two drafts one after the other, at 60 % of it each, and two refits still fit.
 
-    Raises: TaskError for a preset that there is not, or that does not go with the rest.
+    Raises: TaskError for a policy or preset that there is not, or that does not go with the rest.
     """
     before = said_before(replayed)
     named = said.preset or before.preset
     preset = find_preset(named, said, models or {}) if named else None
+    policy = _first(said.policy, before.policy, DEFAULT)
+    find_policy(policy)
     cores = len(os.sched_getaffinity(0))
-    cpus = min(float(cores), spec.limits.cpus or max(1, min(4, cores // 2)))
+    cpus = min(float(cores), said.cpus or spec.limits.cpus or max(1, min(4, cores // 2)))
     side_by_side = _first(said.parallel, before.parallel, max(1, int(cores // cpus)))
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     share = int(ram * MEMORY_SHARE / (side_by_side + GRADER_SHARES))
@@ -88,7 +93,7 @@ def settle(
         parallel=side_by_side,
         seed=_first(said.seed, before.seed, 0),
         script_seconds=script,
-        memory_mb=min(share, spec.limits.memory_mb or 8192),
+        memory_mb=min(share, said.memory_mb or spec.limits.memory_mb or 8192),
         cpus=cpus,
         disk_mb=spec.limits.disk_mb or 4096,
         models=dict(models or {}),
@@ -99,6 +104,7 @@ def settle(
         replay_reworded=said.replay_reworded,
         gpus=spec.limits.gpus,
         ranker=_ranker(said.ranker or before.ranker),
+        policy=policy,
         preset=named,
     )
 
@@ -124,6 +130,7 @@ def said_before(replayed: Settings | None) -> Context:
         privacy=replayed.privacy,
         review=replayed.review,
         ranker=replayed.ranker,
+        policy=replayed.policy,
         preset=replayed.preset,
     )
 

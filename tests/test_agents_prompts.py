@@ -18,6 +18,7 @@ from agents.critique import critique
 from agents.ensemble import ensemble
 from agents.improve import improve
 from agents.insight import find_insight
+from agents.metric import find_metric
 from agents.propose import ideas, propose
 from agents.repair import Failed, repair
 from agents.standing import Rival
@@ -67,7 +68,7 @@ KEY = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 def asked(planted: Mapping[str, str] = NOTHING) -> dict[str, Question[Any]]:
     """Key -> what the roles ask of a small task; a place holds its own name in brackets, or what is planted there."""
     text = {place: f"[{place}]" for place in PLACES} | dict(planted)
-    mind = ScriptedMind({"critique/flaws": FLAWS} | {key: NoAnswer("bad", "") for key in UNANSWERED})
+    mind = ScriptedMind({"critique/flaws": FLAWS} | {key: NoAnswer("bad", "") for key in ("metric", *UNANSWERED)})
     for ask in _roles(mind, _brief(text), text):
         with suppress(NoAnswer):
             ask()
@@ -98,6 +99,8 @@ def _roles(mind: ScriptedMind, brief: Brief, text: dict[str, str]) -> Iterator[C
     ]
     raised = ScriptError("KeyError", text["message"], text["traceback"], 1)
     results = [ExecutionResult("error", raised, text["stdout"], text["stderr"], 1.0, None), ok(), failed("", "timeout")]
+    submission = ["id,y", f"1,{text['submission_row']}"]
+    yield partial(find_metric, mind, f"## Evaluation\n{text['description']}", submission, 60.0)
     yield partial(find_insight, mind, brief)
     yield partial(ideas, mind, brief, propose(brief.task, brief.profile.description), 3)
     yield partial(critique, mind, brief, [plan], propose(brief.task, brief.profile.description))

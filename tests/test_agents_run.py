@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from grading.task import load_spec
+from graphs.context import Context
+from graphs.settings import settle
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -34,7 +38,7 @@ def test_help_names_every_option_and_loads_nothing_heavy() -> None:
     done = run("--help", env={"COLUMNS": "200"})
     assert done.returncode == 0
     options = "--out --model --metric --attempts --minutes --first-valid --parallel --seed --resume --dry-run --quiet"
-    for option in [*options.split(), "--json", "--ranker"]:
+    for option in [*options.split(), "--json", "--ranker", "--cpus", "--memory-mb"]:
         assert option in done.stdout
     code = "import sys, agents.run; print([m for m in ('langgraph', 'docker', 'pydantic') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -77,6 +81,13 @@ def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str) -> None
     assert wanted in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_cores_and_memory_of_a_script_that_the_user_says_win_over_the_tasks(tmp_path: Path) -> None:
+    spec = load_spec(Path(a_task(tmp_path, "data: data\nmetric: rmse\nlimits: {cpus: 1, memory_mb: 700}\n")))
+    own, said = settle(spec, Context()), settle(spec, Context(cpus=0.5, memory_mb=300, parallel=1))
+    assert (own.cpus, own.memory_mb) == (1, 700)
+    assert (said.cpus, said.memory_mb, said.parallel) == (0.5, 300, 1)
 
 
 def test_a_plain_folder_needs_a_metric(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The command line of the batch where nothing has to run: help, bad input, missing machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agents.batch import app
+from tests.batches import a_task
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments: str) -> Result:
+    """The command in this process."""
+    return CliRunner().invoke(app, arguments)
+
+
+def test_help_names_every_option_and_loads_nothing_heavy() -> None:
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, "--help")
+    assert done.exit_code == 0
+    options = "--out --workers --model --metric --attempts --minutes --usd --total-usd --privacy --policy --preset"
+    for option in [*options.split(), "--ranker", "--seed", "--retries", "--again", "--shard", "--mlebench", "--ray"]:
+        assert option in done.stdout
+    code = (
+        "import sys, agents.batch; print([m for m in ('langgraph', 'docker', 'pydantic', 'ray') if m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], "Name at least one task"),
+        (["nowhere.yaml"], "nowhere.yaml: there is no such file or folder"),
+        (["docs"], "docs: holds no task"),
+        (["examples", "--shard", "3/2"], "--shard 3/2: is no shard"),
+        (["examples", "--model", "gpt-5"], "--model gpt-5: is no model"),
+        (["examples", "--privacy", "all"], "--privacy all: is no level"),
+        (["examples", "--policy", "best"], "--policy best: there is no such policy"),
+        (["examples", "--preset", "other"], "--preset other: is no preset"),
+        (["examples", "--ranker", "nowhere"], "--ranker nowhere: holds no ranker"),
+        (["examples", "--ray-fetch"], "--ray-fetch: goes with --ray"),
+        (["examples", "--workers", "100000"], "--workers 100000: leaves a script less than"),
+        (["examples", "--task-memory-mb", "100000000"], "--task-memory-mb 100000000"),
+        (["--mlebench", "nowhere"], "--mlebench nowhere"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str, tmp_path: Path) -> None:
+    done = run(*arguments, "--out", str(tmp_path / "out"))
+    assert done.exit_code == 2
+    assert done.stderr.startswith(wanted)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_an_engine_the_exit_code_is_3_and_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    done = run(str(a_task(tmp_path / "task")), "--out", str(tmp_path / "out"))
+    assert done.exit_code == 3
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert ",waiting," in (tmp_path / "out/results.csv").read_text()

@@ -1,0 +1,65 @@
+"""SIGTERM and Ctrl-C: the first lets running tasks end, the second stops them; a killed batch leaves no process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.batches import a_task, calls, results, solve
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def start(out: Path, workers: int, *paths: Path) -> subprocess.Popen[str]:
+    """A batch in a process of its own."""
+    command = [sys.executable, "-m", "tests.batches", str(out), str(workers), *map(str, paths)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_first_signal_lets_running_tasks_end_and_begins_none(tmp_path: Path) -> None:
+    out, paths = tmp_path / "out", [a_task(tmp_path / name, seconds=1.0) for name in "abc"]
+    batch = start(out, 1, *paths)
+    until((out / "calls.txt").exists)
+    batch.send_signal(signal.SIGTERM)
+    printed, _ = batch.communicate(timeout=30)
+    assert batch.returncode == 130
+    assert "No task begins any more" in printed
+    assert {name: row["status"] for name, row in results(out).items()} == {"a": "done", "b": "waiting", "c": "waiting"}
+    assert solve(out, *paths).all_done
+    assert calls(out) == [(name, "begin") for name in "abc"]
+
+
+def test_the_second_signal_stops_what_runs_to_be_gone_on_with(tmp_path: Path) -> None:
+    out, paths = tmp_path / "out", [a_task(tmp_path / name, "wait", "ok") for name in "abc"]
+    batch = start(out, 2, *paths)
+    until(lambda: all((out / f"runs/{name}/waits").exists() for name in "ab"))
+    batch.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert batch.poll() is None
+    batch.send_signal(signal.SIGINT)
+    printed, _ = batch.communicate(timeout=30)
+    assert batch.returncode == 130
+    assert "can be gone on with" in printed
+    statuses = {name: row["status"] for name, row in results(out).items()}
+    assert statuses == {"a": "stopped", "b": "stopped", "c": "waiting"}
+    assert solve(out, *paths[:2]).all_done
+    assert calls(out)[2:] == [("a", "resume"), ("b", "resume")]
+
+
+def test_a_run_ends_with_the_process_that_started_it() -> None:
+    """Asked of the watching thread itself: the parent that it is told of is none of its process."""
+    code = "import sys; from agents.batch_child import end_with; end_with(int(sys.argv[1]))"
+    ended = subprocess.run([sys.executable, "-c", code, "1"], cwd=ROOT, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGTERM
