@@ -124,7 +124,7 @@ def test_a_run_keeps_its_store(database: str, tmp_path: Path, server: PrivatePos
     ("address", "said"),
     [
         ("mysql://me:{password}@127.0.0.1/db", "no address of a PostgreSQL database"),
-        ("postgresql://me:%{password}@127.0.0.1/db", "no address of a PostgreSQL database"),
+        ("postgresql://me:%zz{password}@127.0.0.1/db", "no address of a PostgreSQL database"),
         ("postgresql://me:{password}@127.0.0.1:1/db", "127.0.0.1:1/db cannot be used"),
         ("postgresql://me:{password}@127.0.0.1:{port}/postgres", "password authentication failed"),
         ("postgresql://linguist:{password}@127.0.0.1:{port}/nowhere", 'database "nowhere" does not exist'),
