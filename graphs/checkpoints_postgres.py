@@ -145,9 +145,7 @@ def _prepared(link: Link, saver: PostgresSaver) -> str:
             try:
                 saver.setup()
                 link.execute(DATABASE)
-                link.execute(
-                    "INSERT INTO linguacodus_database (id) VALUES (%s) ON CONFLICT DO NOTHING", (uuid.uuid4(),)
-                )
+                link.execute(NAME_IT, (uuid.uuid4(),))
             finally:
                 link.execute("SELECT pg_advisory_unlock(%s)", (SETUP_LOCK,))
         elif time.monotonic() > deadline:

@@ -27,7 +27,12 @@ def draft_the_rest(known: Knowledge, budget: Budget) -> Decision:
 
 def kept_for_drafts(known: Knowledge, budget: Budget) -> int:
     """Attempts that drafts may take before anything is improved."""
-    return draft_limit(budget) if known.asks("improve") and known.facts.views else budget.attempts
+    return draft_limit(budget) if can_improve(known) else budget.attempts
+
+
+def can_improve(known: Knowledge) -> bool:
+    """Whether a model can change scripts, and a blind score can say what came of it."""
+    return known.asks("improve") and known.facts.views > 0
 
 
 def draft_at_most(known: Knowledge, budget: Budget, limit: int) -> Decision:

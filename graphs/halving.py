@@ -24,8 +24,7 @@ def screen(known: Knowledge, budget: Budget) -> Decision:
     room = draft_room(known, budget, kept_for_drafts(known, budget))
     if not known.facts.can_sample or not winner(known) or budget.first_valid or room < 2:
         return Decision("screen", "nothing to sample")
-    waiting = waiting_instructions(known)
-    each = expected_seconds(known, budget)
+    waiting, each = waiting_instructions(known), expected_seconds(known, budget)
     whole = most(room, lambda n: ceil(n / budget.parallel) * (each + asking(known, waiting[:n])), spare(known, budget))
     sampled = most(room, lambda n: seconds(known, budget, n), spare(known, budget))
     if whole >= room or sampled <= max(whole, 1):

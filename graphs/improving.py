@@ -54,12 +54,7 @@ def has_time(known: Knowledge, budget: Budget) -> bool:
 
 def readable(known: Knowledge) -> list[str]:
     """Attempts with a blind score that a model or a person wrote, the best first."""
-    return [name for name in ranked_attempts(known) if not known.attempts[name].source.startswith(RECIPE)]
-
-
-def ranked_attempts(known: Knowledge) -> list[str]:
-    """Attempts with a blind score, the best first."""
-    return [next(iter(standing.members)) for standing in known.standings.attempts]
+    return [name for name in known.standing_of if not known.attempts[name].source.startswith(RECIPE)]
 
 
 def to_improve(known: Knowledge) -> list[str]:
@@ -68,7 +63,7 @@ def to_improve(known: Knowledge) -> list[str]:
     Scores within an error of each other are the same to us: to follow the luckiest would be to chase noise.
     """
     names = readable(known)
-    behind = {next(iter(s.members)): (s.behind, s.behind_error) for s in known.standings.attempts}
+    behind = {name: (standing.behind, standing.behind_error) for name, standing in known.standing_of.items()}
     changed = dict.fromkeys(names, 0)
     for attempt in known.attempts.values():
         if attempt.kind == "improve" and attempt.parents[0] in changed:
@@ -79,7 +74,7 @@ def to_improve(known: Knowledge) -> list[str]:
 
 def to_combine(known: Knowledge) -> list[str]:
     """The best few, without those that an improvement before them holds already; [] where that says nothing new."""
-    members = distinct(known, ranked_attempts(known))[:MEMBERS]
+    members = distinct(known, list(known.standing_of))[:MEMBERS]
     return members if len(members) > 1 and readable(known) else []
 
 
@@ -101,7 +96,7 @@ def is_stuck(known: Knowledge) -> bool:
 
 def gained(known: Knowledge, child: str, parent: str) -> bool:
     """Whether `child` is ahead of `parent` by more than the error of that."""
-    found = {next(iter(s.members)): s for s in known.standings.attempts}
+    found = known.standing_of
     if child not in found or parent not in found:
         return False
     error = max(found[child].behind_error, found[parent].behind_error)

@@ -8,7 +8,7 @@ from math import ceil
 from statistics import median
 
 from agents.propose import LLM
-from grading.base import FULL_VIEW, MAX_VIEWS, Standings, Task
+from grading.base import FULL_VIEW, MAX_VIEWS, Standing, Standings, Task
 from graphs.state import Attempt, Run, State
 from models.base import Role
 from ranker.base import Ranked
@@ -75,6 +75,11 @@ class Knowledge:
             unwritten,
         )
 
+    @property
+    def standing_of(self) -> dict[str, Standing]:
+        """The standing of each attempt that has a blind score, the best first."""
+        return {next(iter(standing.members)): standing for standing in self.standings.attempts}
+
     def asks(self, role: Role) -> bool:
         """Whether a model can be asked: it answers, and not too many attempts were lost for want of an answer."""
         lost = [attempt for attempt in self.attempts.values() if attempt.status == "unanswered"]
@@ -96,7 +101,7 @@ def winner(known: Knowledge) -> dict[str, float]:
         return known.standings.blend.members
     if known.standings.attempts:
         by_model = {name: attempt.by_model for name, attempt in known.attempts.items()}
-        named = [(next(iter(standing.members)), standing) for standing in known.standings.attempts]
+        named = list(known.standing_of.items())
         leader = named[0][0]
         level = [
             name

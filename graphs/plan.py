@@ -49,8 +49,7 @@ def refitting(known: Knowledge) -> bool:
 
 def race(known: Knowledge, budget: Budget) -> Decision:
     """One more view for the attempts that cannot be told from the leader, all of them on the same views."""
-    contenders = [s for s in known.standings.attempts if s.behind <= NOISE * s.behind_error][:RACERS]
-    racers = [next(iter(standing.members)) for standing in contenders]
+    racers = [name for name, s in known.standing_of.items() if s.behind <= NOISE * s.behind_error][:RACERS]
     limit = budget.script_seconds * VIEW_SHARE
     if budget.first_valid or len(racers) < 2:
         return Decision("race", "the leader is clear")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from grading.base import TaskError
-from graphs.drafting import draft_at_most
+from graphs.drafting import can_improve, draft_at_most
 from graphs.improving import improve_one, readable
 from graphs.knowledge import Budget, Knowledge
 from graphs.plan import decide, refit, refitting
@@ -24,8 +24,6 @@ class Policy:
     """What to run next."""
     blends: bool
     """Whether blends of attempts compete."""
-    about: str
-    """One line for the user."""
 
 
 def greedy(known: Knowledge, budget: Budget) -> Decision:
@@ -33,8 +31,8 @@ def greedy(known: Knowledge, budget: Budget) -> Decision:
     if refitting(known):
         return refit(known, budget)
     best = readable(known)
-    improving = known.asks("improve") and known.facts.views > 0
-    decision = draft_at_most(known, budget, min(budget.attempts, GREEDY_DRAFTS) if improving else budget.attempts)
+    drafts = min(budget.attempts, GREEDY_DRAFTS) if can_improve(known) else budget.attempts
+    decision = draft_at_most(known, budget, drafts)
     if not decision.assignments and best:
         decision = improve_one(known, budget, best[0])
     return decision if decision.assignments else refit(known, budget)
@@ -48,8 +46,7 @@ def linear(known: Knowledge, budget: Budget) -> Decision:
     if refitting(known):
         return refit(known, budget)
     newest = max(readable(known), default=None)
-    improving = known.asks("improve") and known.facts.views > 0 and newest is not None
-    if improving and newest is not None:
+    if newest is not None and can_improve(known):
         decision = improve_one(known, budget, newest)
     else:
         decision = draft_at_most(known, budget, budget.attempts)
@@ -57,9 +54,9 @@ def linear(known: Knowledge, budget: Budget) -> Decision:
 
 
 POLICIES: Mapping[str, Policy] = {
-    "race": Policy(decide, True, "drafts, halving, racing on further views, improvements, blends"),
-    "greedy": Policy(greedy, False, "a few drafts, then changes to whatever leads"),
-    "linear": Policy(linear, False, "the first instruction, then change after change to the newest script"),
+    "race": Policy(decide, blends=True),
+    "greedy": Policy(greedy, blends=False),
+    "linear": Policy(linear, blends=False),
 }
 DEFAULT = "race"
 
