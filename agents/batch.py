@@ -143,7 +143,7 @@ def main(
         check_cluster(ray, {"--ray-resource": ray_resource, "--ray-fetch": ray_fetch, "--ray-root": ray_root})
         said = Share(task_cpus or 0.0, task_memory_mb or 0)
         if ray is None:
-            place = local_place(workers, said, -(-len(found) // part.of))
+            place = local_place(workers, said, -(-len(found) // part.of), ranker)
         else:
             place = cluster_place(ray, ray_resource, ray_fetch, ray_root, workers, said)
         orders = Orders(out.resolve(), place.share, passed_on(options), metric, model, usd, str(ray_root or ""))

@@ -53,6 +53,13 @@ class Prepared:
         except TaskError:
             return None
 
+    def size(self) -> int:
+        """Bytes of its tables; 0 where they are not known."""
+        try:
+            return sum(path.stat().st_size for path in self.spec.data.iterdir() if path.is_file()) if self.spec else 0
+        except OSError:
+            return 0
+
     def job(self, usd: float | None, anew: bool) -> Job:
         """What is to be begun."""
         orders = self.orders
@@ -82,15 +89,18 @@ class Prepared:
 
 
 def missing(tasks: Sequence[BatchTask], rows: Mapping[str, Row], orders: Orders, again: bool) -> list[Entry]:
-    """What is to be worked on: all but what came to its end; with `again` also what ended without a submission."""
-    entries = []
+    """What is to be worked on: all but what came to its end; with `again` also what ended without a submission.
+
+    Large tables come first: they mostly take longest, and one that begins last has the machine for itself.
+    """
+    found = []
     for task in tasks:
         row = rows.get(task.name, Row(task.name, str(task.path)))
         anew = again and row.status in AGAIN
         if anew or row.status not in ENDED or not _kept(row, orders.out):
             prepared = Prepared(task, orders)
-            entries.append(Entry(row, prepared.job, prepared.wish, anew))
-    return entries
+            found.append((prepared.size(), Entry(row, prepared.job, prepared.wish, anew)))
+    return [entry for _, entry in sorted(found, key=lambda pair: -pair[0])]
 
 
 def _kept(row: Row, out: Path) -> bool:

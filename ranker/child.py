@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,8 @@ RECIPE_TRUST = 0.5
 whose prior was measured as a whole."""
 LONGEST = 20_000
 """Characters of a text; what is longer is cut."""
+NOBODY_ELSE = nullcontext()
+"""The turn of a process that serves one run."""
 
 
 def answer(bundle: Bundle, asked: Mapping[str, Any]) -> dict[str, object]:
@@ -42,20 +45,32 @@ def answer(bundle: Bundle, asked: Mapping[str, Any]) -> dict[str, object]:
     return {"totals": [sum(said.values()) for said in each], "shares": each}
 
 
-def main(stdin: BinaryIO, stdout: BinaryIO) -> None:
-    """Serve until stdin ends."""
+def load(folder: Path) -> Bundle:
+    """The ranker of a folder, on its base model. Raises: BundleError."""
+    return load_bundle(folder, base_of(folder))
+
+
+def main(
+    stdin: BinaryIO,
+    stdout: BinaryIO,
+    load: Callable[[Path], Bundle] = load,
+    turn: AbstractContextManager[object] = NOBODY_ELSE,
+) -> None:
+    """Serve until stdin ends; `turn` is held while something is loaded or answered."""
     asked = read_frame(stdin)
     if asked is None:
         return
     try:
-        folder = Path(asked["folder"])
-        bundle = load_bundle(folder, base_of(folder))
+        with turn:
+            bundle = load(Path(asked["folder"]))
     except BundleError as fault:
         write_frame(stdout, {"fault": str(fault)})
         return
     write_frame(stdout, {"ready": True})
     while (asked := read_frame(stdin)) is not None:
-        write_frame(stdout, answer(bundle, asked))
+        with turn:
+            answered = answer(bundle, asked)
+        write_frame(stdout, answered)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The fine-tuned ranker, seen from the host: a process of its own, so that torch stays out of this one."""
+"""The fine-tuned ranker, seen from the host: another process, so that torch stays out of this one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ranker.base import SHIPPED_FOLDER, Ranked, Ranker, RankerUnavailable
 from ranker.explore import with_random_share
 from ranker.prior import NoRanker, PriorRanker, take_turns
 from ranker.records import Finite, finite
+from ranker.shared import Connection, shared_connection
 from ranker.words import instruction_text, task_text
 from recipes.base import Description, Instruction
 from sandbox.frames import FrameError
@@ -66,7 +67,7 @@ class Answer(BaseModel):
 
 
 class FineTunedRanker:
-    """Prior, meta-feature model and language model of one folder, asked in a process of their own."""
+    """Prior, meta-feature model and language model of one folder, asked in a process of their own or of the batch."""
 
     def __init__(
         self,
@@ -79,17 +80,17 @@ class FineTunedRanker:
         self.name = "the fine-tuned ranker"
         self._folder, self._seed = folder, seed
         self._libraries, self._module, self._seconds = libraries, module, seconds
-        self._child: Child | None = None
+        self._child: Child | Connection | None = None
         self._closed = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the process, where it has what it needs; what fails is told by `rank`."""
+        """Start the process, or call the shared one, where it has what it needs; what fails is told by `rank`."""
         with self._lock:
             if self._child is not None or self._closed or self._lack():
                 return
             try:
-                self._child = Child(f"python -m {self._module}", self._module)
+                self._child = shared_connection() or Child(f"python -m {self._module}", self._module)
                 self._child.send({"folder": str(self._folder.resolve())})
             except (LocalModelError, OSError):
                 pass
@@ -127,7 +128,7 @@ class FineTunedRanker:
             child.end()
 
     def _ask(self, asked: Mapping[str, object], size: int) -> Answer:
-        """One question to the process, which then ends. Raises: RankerUnavailable."""
+        """One question to the process, which is then left. Raises: RankerUnavailable."""
         self.start()
         with self._lock:
             child, closed = self._child, self._closed
@@ -165,7 +166,7 @@ def _missing(folder: Path) -> str | None:
     return next((name for name in FILES if not (folder / name).is_file()), None)
 
 
-def _said(child: Child) -> dict[str, Any]:
+def _said(child: Child | Connection) -> dict[str, Any]:
     """The next frame. Raises: LocalModelError, also where the frame says what is wrong with the folder."""
     frame = child.receive()
     if "fault" in frame:

@@ -80,6 +80,14 @@ def test_the_same_call_again_begins_only_what_is_missing(tmp_path: Path) -> None
     assert (out / "earlier/poor/1/report.json").exists()
 
 
+def test_tasks_with_larger_tables_begin_first(tmp_path: Path) -> None:
+    out, tasks = tmp_path / "out", [a_task(tmp_path / name) for name in ("a", "b", "c")]
+    with (tmp_path / "b/train.csv").open("a") as table:
+        table.writelines(f"{row},1,2\n" for row in range(2, 1000))
+    solve(out, *tasks)
+    assert [name for name, _ in calls(out)] == ["b", "a", "c"]
+
+
 def test_what_was_done_is_done_again_only_where_its_result_is_gone(tmp_path: Path) -> None:
     out, task = tmp_path / "out", a_task(tmp_path / "task")
     solve(out, task)

@@ -50,7 +50,7 @@ ENTRIES = {
 CHILD_PROCESSES = {"models/local_child.py"}
 """Run in processes of their own, so that what they load stays out of the host's."""
 RANKER_ON_THE_HOST = (
-    *("__init__", "base", "prior", "explore", "process", "records", "words", "terms"),
+    *("__init__", "base", "prior", "explore", "process", "shared", "records", "words", "terms"),
     *("placed", "placed_records", "notebooks"),
     *("extract", "extract_ask", "extract_run", "extract_scores", "extract_watch"),
     *("sft", "sft_prompt", "sft_data", "sft_records", "sft_report", "sft_screen"),
