@@ -80,7 +80,7 @@ def build_report(things: Live, state: State, members: dict[str, float], delivery
         "attempts": [_tried(state, attempt, standings.get(attempt)) for attempt in sorted(state["attempts"])],
         "models": asked_report(things, state, members),
         "decision": state["decision"].why,
-        "seconds": round(state["spent"] + things.lap(), 1),
+        "seconds": round(things.worked(state["spent"]), 1),
         "settings": asdict(things.settings),
         "isolation": things.sandbox.isolation(),
         "mounts": {name: str(path) for name, path in things.extra.items()},

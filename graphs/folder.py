@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "checkpoints.json"
 
     @property
+    def clock(self) -> Path:
+        """How long was worked on it (graphs/clock.py)."""
+        return self.path / "clock.json"
+
+    @property
     def submission(self) -> Path:
         """Always the best so far."""
         return self.path / "submission.csv"

@@ -16,6 +16,7 @@ from agents.brief import Brief, Insight
 from agents.describe import load_profile
 from grading.base import Delivery, Grade, Standings, Task, View
 from grading.grader import Grader
+from graphs.clock import Clock
 from graphs.folder import RunFolder
 from graphs.minds import open_mind
 from graphs.owning import own, place_of
@@ -88,24 +89,25 @@ class Live:
     extra: dict[str, Path] = field(default_factory=dict)
     """The user's other files and folders for scripts, by name."""
     stack: ExitStack = field(default_factory=ExitStack)
+    clock: Clock = field(default_factory=Clock)
     best: threading.Lock = field(default_factory=threading.Lock)
     """Held while the best submission is being replaced."""
-    since: float = field(default_factory=time.monotonic)
+    planned: float = field(default_factory=time.monotonic)
+    """When it was last decided what to do next."""
     slots: threading.BoundedSemaphore = field(init=False)
     """One for each script that may run side by side, whatever drives the graph."""
 
     def __post_init__(self) -> None:
         self.slots = threading.BoundedSemaphore(self.settings.parallel)
 
-    def lap(self) -> float:
-        """Seconds of work since the last lap; time while no process worked on the run is in none."""
-        now = time.monotonic()
-        seconds, self.since = now - self.since, now
-        return seconds
+    def worked(self, known: float) -> float:
+        """Seconds of work so far (see `Clock.worked`), asked when it is decided what to do next."""
+        self.planned = time.monotonic()
+        return self.clock.worked(known)
 
     def spare(self, share: float) -> float:
         """Seconds that an answer, or a further try, may take now; at the last plan half of the time was `share`."""
-        return min(share, 2 * share - (time.monotonic() - self.since))
+        return min(share, 2 * share - (time.monotonic() - self.planned))
 
     def brief(self, facts: Task, seconds: float) -> Brief:
         """What prompts say of the task; an answer may take `seconds`."""
@@ -206,7 +208,9 @@ def _open_run(folder: RunFolder) -> Live:
         grader = stack.enter_context(Grader(spec, folder.path, image, settings.seed))
         ranker = load_ranker(settings.ranker, settings.seed)
         extra = dict(spec.mounts)
-        return Live(folder, settings, spec.data, sandbox, grader, mind, records, ranker, extra, stack.pop_all())
+        clock = Clock(folder.clock)
+        stack.callback(clock.close)
+        return Live(folder, settings, spec.data, sandbox, grader, mind, records, ranker, extra, stack.pop_all(), clock)
 
 
 def _code(path: Path) -> str | None:

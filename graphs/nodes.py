@@ -132,7 +132,7 @@ def plan_node(state: State) -> Update:
     standings = things.grader.standings(runs) if runs else NOTHING_YET
     if not policy.blends:
         standings = replace(standings, blend=None)
-    spent = state["spent"] + things.lap()
+    spent = things.worked(state["spent"])
     awake = frozenset(role for role in PLANNED if things.mind.awake(role))
     pace = things.mind.pace()
     known = replace(Knowledge.of(state), standings=standings, spent=spent, awake=awake, pace=pace)
