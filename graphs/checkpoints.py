@@ -67,7 +67,7 @@ def open_saver(path: Path) -> Iterator[Saver]:
 def open_store(folder: RunFolder) -> Iterator[Store]:
     """The checkpoints of the run in `folder`, where it was begun with them; a run that begins takes what `PLACE` says.
 
-    Raises: TaskError where that is not what the run was begun with, or another process has the run; CheckpointsLost.
+    Raises: TaskError where that is not what the run was begun with; of a database also RunTaken, CheckpointsLost.
     """
     address = os.environ.get(PLACE, "").strip()
     in_file = folder.checkpoints.exists()

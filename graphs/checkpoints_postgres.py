@@ -64,6 +64,10 @@ class Place:
     """The run's name in there, whatever path its folder has."""
 
 
+class RunTaken(SandboxError):
+    """Another process, maybe on another machine, works on the run: it may be tried again later."""
+
+
 class TidySaver(PostgresSaver):
     """A PostgresSaver that takes any text: what JSON in PostgreSQL cannot hold (NUL) is replaced."""
 
@@ -85,7 +89,7 @@ def open_postgres(
 ) -> Iterator[tuple[PostgresSaver, str]]:
     """The checkpoints of the run in `folder`, and its thread; nobody else has them meanwhile.
 
-    Raises: TaskError where `address` is not what the run was begun with, or another process has the run;
+    Raises: TaskError where `address` is not what the run was begun with; RunTaken where another process has it;
     CheckpointsLost.
     """
     place = _read(folder)
@@ -203,7 +207,7 @@ def _own(link: Link, folder: RunFolder, place: Place, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not _try_lock(link, key):
         if time.monotonic() > deadline:
-            raise TaskError(
+            raise RunTaken(
                 f"{folder.path} is being worked on by another process, maybe on another machine: wait for it or stop "
                 "it."
             )
