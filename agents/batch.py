@@ -80,6 +80,12 @@ RayResource = Annotated[
 RayFetch = Annotated[
     bool, typer.Option("--ray-fetch", help="With --ray, where OUT is on no shared storage: fetch results through Ray.")
 ]
+RayStore = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="With --ray, likewise: run folders go through storage such as s3://BUCKET/FOLDER."
+    ),
+]
 RayRoot = Annotated[
     Path | None, typer.Option(metavar="DIR", help="With --ray: where this program lies on the nodes. Default: as here.")
 ]
@@ -116,6 +122,7 @@ def main(
     ray: Ray = None,
     ray_resource: RayResource = None,
     ray_fetch: RayFetch = False,
+    ray_store: RayStore = None,
     ray_root: RayRoot = None,
     task_cpus: TaskCpus = None,
     task_memory_mb: TaskMemory = None,
@@ -140,12 +147,13 @@ def main(
         if not found:
             raise TaskError("Name at least one task: a task.yaml, a folder of tasks, or --mlebench DIR.")
         check_options(model, privacy, policy, preset, ranker, here=ray is None)
-        check_cluster(ray, {"--ray-resource": ray_resource, "--ray-fetch": ray_fetch, "--ray-root": ray_root})
+        cluster = {"--ray-resource": ray_resource, "--ray-fetch": ray_fetch, "--ray-store": ray_store}
+        check_cluster(ray, cluster | {"--ray-root": ray_root})
         said = Share(task_cpus or 0.0, task_memory_mb or 0)
         if ray is None:
             place = local_place(workers, said, -(-len(found) // part.of), ranker)
         else:
-            place = cluster_place(ray, ray_resource, ray_fetch, ray_root, workers, said)
+            place = cluster_place(ray, ray_resource, ray_fetch, ray_store, ray_root, workers, said)
         orders = Orders(out.resolve(), place.share, passed_on(options), metric, model, usd, str(ray_root or ""))
         call = Call(found, orders, place.workers, part, total_usd, again, retries, quiet=quiet)
         closing = run_batch(call, place.runner)
@@ -186,7 +194,13 @@ def write_jsonl(mlebench: Path | None, out: Path) -> Path | None:
 
 
 def cluster_place(
-    address: str, resource: str | None, fetch: bool, root: Path | None, workers: int | None, said: Share
+    address: str,
+    resource: str | None,
+    fetch: bool,
+    store: str | None,
+    root: Path | None,
+    workers: int | None,
+    said: Share,
 ) -> Place:
     """A Ray cluster. Raises: TaskError where Ray is not installed, or no cluster answers."""
     from grading.base import TaskError
@@ -195,9 +209,10 @@ def cluster_place(
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS_SKIP_REGEX="^")
     try:
         from agents.batch_ray import ray_place
+        from agents.batch_ray_node import Way
     except ModuleNotFoundError as fault:
         raise TaskError(f"--ray {address}: {fault.name} is not installed; pip install 'ray>=2.60'.") from None
-    return ray_place(address, resource, fetch, root, workers, said)
+    return ray_place(address, resource, Way(fetch, store), root, workers, said)
 
 
 if __name__ == "__main__":

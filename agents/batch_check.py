@@ -48,3 +48,5 @@ def check_cluster(ray: str | None, options: Mapping[str, object]) -> None:
     for name, value in options.items():
         if value and ray is None:
             raise TaskError(f"{name}: goes with --ray; add --ray auto, or leave it out.")
+    if options["--ray-fetch"] and options["--ray-store"]:
+        raise TaskError("--ray-fetch, --ray-store: results come back on one way; choose one of the two.")

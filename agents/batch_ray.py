@@ -24,6 +24,8 @@ from ray.exceptions import RayTaskError, TaskCancelledError
 
 from agents.batch_job import GRACE_S, Ended, Job
 from agents.batch_local import Place
+from agents.batch_ray_node import SHARED_FOLDER, Way
+from agents.batch_ray_store import check_store, take
 from agents.batch_report import Found
 from agents.batch_share import CORES_OF_A_TASK, MEMORY_OF_A_TASK_MB, Share
 from grading.base import TaskError
@@ -36,12 +38,14 @@ REACH_S = 10.0
 
 
 def ray_place(
-    address: str, resource: str | None, fetch: bool, root: Path | None, workers: int | None, said: Share
+    address: str, resource: str | None, way: Way, root: Path | None, workers: int | None, said: Share
 ) -> Place:
     """The cluster at an address, or "auto", with room for so many tasks as it has now.
 
-    Raises: TaskError where no cluster answers.
+    Raises: TaskError where no cluster answers, or the storage cannot be reached.
     """
+    if way.store is not None:
+        check_store(way.store)
     _reach(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
@@ -54,7 +58,7 @@ def ray_place(
     if not room:
         _warn(share, resource)
     where = str(root or Path.cwd())
-    return Place(workers or max(1, room), share, lambda: RayRunner(share, resource, fetch, where))
+    return Place(workers or max(1, room), share, lambda: RayRunner(share, resource, way, where))
 
 
 def _reach(address: str) -> None:
@@ -88,8 +92,8 @@ def _warn(share: Share, resource: str | None) -> None:
 class RayRunner:
     """Hands tasks to Ray. Leaving cancels what is under way, waits for it, and disconnects."""
 
-    def __init__(self, share: Share, resource: str | None, fetch: bool, root: str) -> None:
-        self._fetch = fetch
+    def __init__(self, share: Share, resource: str | None, way: Way, root: str) -> None:
+        self._way = way
         self._refs: dict[Future[Ended], Any] = {}
         options = {"num_cpus": share.cores, "memory": share.memory_mb * 2**20, "max_retries": 0}
         resources = {resource: TOUCH} if resource else {}
@@ -108,7 +112,7 @@ class RayRunner:
     def start(self, job: Job) -> Future[Ended]:
         """Hand a task over; it runs when a node has room."""
         ended: Future[Ended] = Future()
-        ref = self._remote.remote(asdict(job), self._fetch)
+        ref = self._remote.remote(asdict(job), asdict(self._way))
         self._refs[ended] = ref
         ended.add_done_callback(lambda _: self._refs.pop(ended))
         ref.future().add_done_callback(partial(self._take, job, ended))
@@ -122,7 +126,7 @@ class RayRunner:
     def _take(self, job: Job, ended: Future[Ended], future: Future[Any]) -> None:
         try:
             ended.set_result(self._outcome(job, future))
-        except OSError as fault:
+        except Exception as fault:  # noqa: BLE001 - each kind of storage has its own
             ended.set_exception(fault)
 
     def _outcome(self, job: Job, future: Future[Any]) -> Ended:
@@ -132,20 +136,22 @@ class RayRunner:
             answer = future.result()
             found = Found(**answer["found"]) if answer["found"] else None
             keep_files(job, answer.pop("files"))
+            if self._way.store is not None:
+                take(self._way.store, job)
             return Ended(**answer | {"found": found})
-        usd = None if self._fetch else job.spent()
+        usd = job.spent() if self._way == SHARED_FOLDER else None
         if isinstance(fault, TaskCancelledError):
             return Ended("stopped", None, 0.0, usd, "it was stopped and can be gone on with")
         return Ended("failed", None, 0.0, usd, _sentence(fault))
 
 
-def on_node(root: str) -> Callable[[Mapping[str, Any], bool], Any]:
+def on_node(root: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
     """What a node runs. It is sent whole, so that it can say where the program lies before it is imported."""
 
-    def run(fields: Mapping[str, Any], fetch: bool) -> Any:
+    def run(fields: Mapping[str, Any], way: Mapping[str, Any]) -> Any:
         if root not in sys.path:
             sys.path.insert(0, root)
-        return importlib.import_module("agents.batch_ray_node").work_here(fields, fetch)
+        return importlib.import_module("agents.batch_ray_node").work_here(fields, way)
 
     return run
 

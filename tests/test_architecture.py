@@ -30,6 +30,7 @@ ENTRIES = {
     "agents/batch_page.py",
     "agents/batch_ray.py",
     "agents/batch_ray_node.py",
+    "agents/batch_ray_store.py",
     "agents/batch_report.py",
     "agents/batch_results.py",
     "agents/batch_session.py",
