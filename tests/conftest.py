@@ -16,7 +16,7 @@ LONG_SAMPLE = 3
 PROVIDER_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A test that reaches a real provider fails: models elsewhere are refused, and there is no key to pay them with.
 
     Runs are ranked by the recipes' priors, so that a test loads the fine-tuned ranker only where it asks for it.
@@ -25,15 +25,32 @@ def pytest_configure() -> None:
     os.environ.setdefault("LINGUACODUS_RANKER", "prior")
     for name in PROVIDER_KEYS:
         os.environ.pop(name, None)
+    if config.option.markexpr == "local":
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # models are tiny: threads only wait for each other
+
+
+@pytest.fixture(autouse=True)
+def _no_certificates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client of a model reads all certificates that it may trust, which takes longer than most tests; no server
+    of a test has one. Only what downloads, which is what needs the engine, keeps them."""
+    if request.node.get_closest_marker("docker") is None:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Host and image have different libraries: `-m ml` reads only files marked `ml`, any other run only the rest."""
+    """Host and image have different libraries: `-m ml` reads only files marked `ml`, any other run only the rest.
+
+    Importing a file, and what it imports, only to leave its tests out takes long: a part reads its own files.
+    """
     if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
         return None
     text = collection_path.read_text(encoding="utf-8")
+    wanted = config.option.markexpr.split(" ")[0]
+    if wanted in ("docker", "local") and f"mark.{wanted}" not in text:
+        return True
     if "pytestmark = pytest.mark.local" in text and config.option.markexpr not in ("", "local"):
-        return True  # importing torch only to leave its tests out takes long
+        return True
     marked = "pytestmark = pytest.mark.ml" in text
     return True if marked != (config.option.markexpr == "ml") else None
 

@@ -1,11 +1,7 @@
-"""`python -m tests.scripted_run ROOT [N]`: a scripted run in ROOT, begun or gone on with; killed at its Nth event.
-
-At its end it prints what came out, and how many scripts this process ran.
-"""
+"""A scripted run, begun or gone on with; `python -m tests.scripted_run ROOT N` is killed at its Nth event."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -18,9 +14,8 @@ from tests.test_graphs_pipeline import Stage
 from tests.test_graphs_resume import VALUES, tried
 
 
-def main() -> None:
-    """Go to the end, or to the kill."""
-    root, dies_at = Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 0
+def go_on(root: Path, dies_at: int = 0) -> dict[str, Any]:
+    """Go to the end, or to the kill; what came out, and how many scripts this call ran."""
     stage = Stage(root, [ok()] * 30, VALUES, views=2, attempts=3)
     events = []
 
@@ -30,8 +25,8 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     report = solve(None, stage.folder.path, stage.context, watch).report
-    print(json.dumps({"tried": tried(report), "scripts": len(stage.sandbox.codes)}))
+    return {"tried": tried(report), "scripts": len(stage.sandbox.codes)}
 
 
 if __name__ == "__main__":
-    main()
+    go_on(Path(sys.argv[1]), int(sys.argv[2]))

@@ -201,8 +201,8 @@ def test_the_cap_of_the_batch_cannot_be_passed(tmp_path: Path) -> None:
 
 def test_the_cap_is_shared_among_the_workers_and_a_tasks_own_is_lower(tmp_path: Path) -> None:
     out, asks = tmp_path / "out", f"models: {MODEL}\n"
-    own = a_task(tmp_path / "own", text=asks + "budget: {usd: 0.2}\n", seconds=0.5)
-    other, third = (a_task(tmp_path / name, text=asks, seconds=0.5) for name in ("other", "third"))
+    own = a_task(tmp_path / "own", text=asks + "budget: {usd: 0.2}\n", seconds=0.1)
+    other, third = (a_task(tmp_path / name, text=asks, seconds=0.1) for name in ("other", "third"))
     solve(out, own, other, third, workers=2, total_usd=3.0)
     assert arguments(out, "own")[-2:] == ["--usd", "0.200000"]
     assert arguments(out, "other")[-2:] == ["--usd", "2.800000"]

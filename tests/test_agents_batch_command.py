@@ -7,22 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from agents.batch import app
 from tests.batches import a_task
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def run(*arguments: str) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(app, arguments)
+from tests.calls import ROOT, here, process
 
 
 def test_help_names_every_option_and_loads_nothing_heavy() -> None:
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, "--help")
-    assert done.exit_code == 0
+    done = process("agents.batch", "--help", env={"COLUMNS": "200"})
+    assert done.returncode == 0
     options = "--out --workers --model --metric --attempts --minutes --usd --total-usd --privacy --policy --preset"
     for option in [*options.split(), "--ranker", "--seed", "--retries", "--again", "--shard", "--mlebench", "--ray"]:
         assert option in done.stdout
@@ -52,18 +45,16 @@ def test_help_names_every_option_and_loads_nothing_heavy() -> None:
     ],
 )
 def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str, tmp_path: Path) -> None:
-    done = run(*arguments, "--out", str(tmp_path / "out"))
-    assert done.exit_code == 2
+    done = here(app, *arguments, "--out", tmp_path / "out")
+    assert done.returncode == 2
     assert done.stderr.startswith(wanted)
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_without_an_engine_the_exit_code_is_3_and_nothing_is_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
-    done = run(str(a_task(tmp_path / "task")), "--out", str(tmp_path / "out"))
-    assert done.exit_code == 3
+def test_without_an_engine_the_exit_code_is_3_and_nothing_is_begun(tmp_path: Path) -> None:
+    no_engine = {"DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+    done = here(app, a_task(tmp_path / "task"), "--out", tmp_path / "out", env=no_engine)
+    assert done.returncode == 3
     assert len(done.stderr.strip().splitlines()) == 1
     assert ",waiting," in (tmp_path / "out/results.csv").read_text()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def start(out: Path, workers: int, *paths: Path) -> subprocess.Popen[str]:
     """A batch in a process of its own."""
-    command = [sys.executable, "-m", "tests.batches", str(out), str(workers), *map(str, paths)]
+    command = [sys.executable, "-u", "-m", "tests.batches", str(out), str(workers), *map(str, paths)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -29,13 +29,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_the_first_signal_lets_running_tasks_end_and_begins_none(tmp_path: Path) -> None:
-    out, paths = tmp_path / "out", [a_task(tmp_path / name, seconds=1.0) for name in "abc"]
+    out, paths = tmp_path / "out", [a_task(tmp_path / name, "hold") for name in "abc"]
     batch = start(out, 1, *paths)
-    until((out / "calls.txt").exists)
+    until((out / "runs/a/holds").exists)
     batch.send_signal(signal.SIGTERM)
-    printed, _ = batch.communicate(timeout=30)
+    assert batch.stdout
+    assert any("No task begins any more" in line for line in batch.stdout)
+    (out / "go").touch()
+    batch.communicate(timeout=30)
     assert batch.returncode == 130
-    assert "No task begins any more" in printed
     assert {name: row["status"] for name, row in results(out).items()} == {"a": "done", "b": "waiting", "c": "waiting"}
     assert solve(out, *paths).all_done
     assert calls(out) == [(name, "begin") for name in "abc"]
@@ -46,7 +48,8 @@ def test_the_second_signal_stops_what_runs_to_be_gone_on_with(tmp_path: Path) ->
     batch = start(out, 2, *paths)
     until(lambda: all((out / f"runs/{name}/waits").exists() for name in "ab"))
     batch.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    assert batch.stdout
+    assert any("No task begins any more" in line for line in batch.stdout)
     assert batch.poll() is None
     batch.send_signal(signal.SIGINT)
     printed, _ = batch.communicate(timeout=30)

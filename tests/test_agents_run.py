@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from agents.run import app
 from grading.task import load_spec
 from graphs.context import Context
 from graphs.settings import settle
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m agents.run` in a process of its own, as a user starts it."""
-    command = [sys.executable, "-m", "agents.run", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=os.environ | (env or {})
-    )
+from tests.calls import ROOT, here, process
 
 
 def a_task(folder: Path, text: str) -> str:
@@ -35,7 +26,7 @@ def a_task(folder: Path, text: str) -> str:
 
 
 def test_help_names_every_option_and_loads_nothing_heavy() -> None:
-    done = run("--help", env={"COLUMNS": "200"})
+    done = process("agents.run", "--help", env={"COLUMNS": "200"})
     assert done.returncode == 0
     options = "--out --model --metric --attempts --minutes --first-valid --parallel --seed --resume --dry-run --quiet"
     for option in [*options.split(), "--json", "--ranker", "--cpus", "--memory-mb"]:
@@ -57,9 +48,9 @@ def test_help_names_every_option_and_loads_nothing_heavy() -> None:
     ],
 )
 def test_a_mistake_in_the_task_is_one_sentence(tmp_path: Path, text: str, wanted: list[str]) -> None:
-    done = run(a_task(tmp_path, text))
+    done = here(app, a_task(tmp_path, text))
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
     assert all(word in done.stderr for word in [*wanted, "task.yaml"])
 
@@ -76,11 +67,16 @@ def test_a_mistake_in_the_task_is_one_sentence(tmp_path: Path, text: str, wanted
     ],
 )
 def test_a_wrong_call_is_one_sentence(arguments: list[str], wanted: str) -> None:
-    done = run(*arguments)
+    done = here(app, *arguments)
     assert done.returncode == 2
     assert wanted in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "Traceback" not in done.stderr
+
+
+def test_a_process_that_refuses_its_call_says_one_sentence_and_nothing_else() -> None:
+    done = process("agents.run", "nowhere.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "nowhere.yaml: there is no such file or folder; give a task.yaml or a data folder.\n"
 
 
 def test_cores_and_memory_of_a_script_that_the_user_says_win_over_the_tasks(tmp_path: Path) -> None:
@@ -92,14 +88,15 @@ def test_cores_and_memory_of_a_script_that_the_user_says_win_over_the_tasks(tmp_
 
 def test_a_plain_folder_needs_a_metric(tmp_path: Path) -> None:
     a_task(tmp_path, "")
-    done = run(str(tmp_path / "data"))
+    done = here(app, tmp_path / "data")
     assert done.returncode == 2
     assert "--metric" in done.stderr
 
 
 def test_without_an_engine_the_exit_code_is_3_and_nothing_is_lost(tmp_path: Path) -> None:
     task = a_task(tmp_path, "data: data\nmetric: rmse\n")
-    done = run(task, "--out", str(tmp_path / "run"), env={"DOCKER_HOST": f"unix://{tmp_path}/no.sock"})
+    no_engine = {"DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+    done = process("agents.run", task, "--out", tmp_path / "run", env=no_engine)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert (tmp_path / "run/task.json").exists()
@@ -107,7 +104,7 @@ def test_without_an_engine_the_exit_code_is_3_and_nothing_is_lost(tmp_path: Path
 
 def test_a_folder_in_use_is_not_overwritten(tmp_path: Path) -> None:
     task = a_task(tmp_path, "data: data\nmetric: rmse\n")
-    done = run(task, "--out", str(tmp_path / "data"))
+    done = here(app, task, "--out", tmp_path / "data")
     assert done.returncode == 2
     assert "--out" in done.stderr
     assert (tmp_path / "data/train.csv").exists()

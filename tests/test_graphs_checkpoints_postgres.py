@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +19,15 @@ from langgraph.checkpoint.base import empty_checkpoint
 from agents.drive import solve
 from grading.base import TaskError
 from graphs.checkpoints import PLACE, open_store
-from graphs.checkpoints_postgres import CheckpointsLost, open_postgres
+from graphs.checkpoints_postgres import CheckpointsLost, RunTaken, open_postgres
 from graphs.folder import RunFolder
+from tests.calls import process
 from tests.fakes import ok
 from tests.postgres_server import PrivatePostgres, private_postgres
+from tests.scripted_run import go_on
 from tests.test_graphs_pipeline import Stage
 from tests.test_graphs_resume import VALUES, a_stage, go, tried
 
-ROOT = Path(__file__).resolve().parent.parent
 DIES_AT = 14
 """The event in the middle of the scripted run."""
 
@@ -61,11 +60,6 @@ def count(address: str, table: str) -> int:
     return int(row[0])
 
 
-def scripted(root: Path, *dies_at: int) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "tests.scripted_run", str(root), *map(str, dies_at)]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-
-
 def refused(run: RunFolder) -> str:
     """Why the run cannot be opened: one sentence."""
     with pytest.raises((TaskError, CheckpointsLost)) as caught, open_store(run):
@@ -76,17 +70,15 @@ def refused(run: RunFolder) -> str:
 
 def test_another_process_goes_on_from_another_path(database: str, tmp_path: Path) -> None:
     """As another machine would, where the shared folder has another name."""
-    expected = json.loads(json.dumps(tried(go(a_stage(tmp_path / "whole")))))
-    killed = scripted(tmp_path / "here", DIES_AT)
+    expected = tried(go(a_stage(tmp_path / "whole")))
+    killed = process("tests.scripted_run", tmp_path / "here", str(DIES_AT))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "here/run/checkpoints.sqlite").exists()
     (tmp_path / "here").rename(tmp_path / "elsewhere")
-    done = scripted(tmp_path / "elsewhere")
-    assert done.returncode == 0, done.stderr
-    ended = json.loads(done.stdout)
+    ended = go_on(tmp_path / "elsewhere")
     assert ended["tried"] == expected
     assert 0 < ended["scripts"] < 7, "it began anew"
-    assert json.loads(scripted(tmp_path / "elsewhere").stdout)["scripts"] == 0
+    assert go_on(tmp_path / "elsewhere")["scripts"] == 0
 
 
 def test_two_cannot_have_one_run(database: str, tmp_path: Path) -> None:
@@ -94,8 +86,8 @@ def test_two_cannot_have_one_run(database: str, tmp_path: Path) -> None:
     first = folder(tmp_path, "first")
     with open_store(first):
         shutil.copytree(first.path, tmp_path / "second")
-        second = open_postgres(RunFolder(tmp_path / "second"), database, owner_seconds=1)
-        with pytest.raises(TaskError, match="is being worked on by another process"), second:
+        second = open_postgres(RunFolder(tmp_path / "second"), database, owner_seconds=0.2)
+        with pytest.raises(RunTaken, match="is being worked on by another process"), second:
             pass
     with open_store(RunFolder(tmp_path / "second")):
         pass
@@ -201,18 +193,8 @@ def test_any_text_can_be_kept(database: str, tmp_path: Path) -> None:
         assert kept.checkpoint["channel_values"]["change"] == "a\ufffdb"
 
 
-def test_missing_packages_are_named(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['psycopg'] = None\n"
-        "from pathlib import Path\n"
-        "from graphs.checkpoints import open_store\n"
-        "from graphs.folder import RunFolder\n"
-        "from grading.base import TaskError\n"
-        "try:\n    open_store(RunFolder(Path(sys.argv[1]))).__enter__()\n"
-        "except TaskError as fault:\n    print(fault)\n"
-    )
-    env = os.environ | {PLACE: "postgresql://me@nowhere/db"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=env, capture_output=True, text=True, check=True
-    )
-    assert "pip install '.[cluster]'" in done.stdout
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "graphs.checkpoints_postgres")  # imported anew, as by a process that begins
+    monkeypatch.setenv(PLACE, "postgresql://me@nowhere/db")
+    assert "pip install '.[cluster]'" in refused(folder(tmp_path))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +14,12 @@ import pytest
 from agents.kaggle_api import Kaggle, KaggleDown
 from agents.kaggle_submit import Submitted, read_submitted, submit
 from agents.kaggle_task import fetch, kaggle_slug
+from agents.run import app
 from grading.base import TaskError
 from grading.task import TaskSpec, load_spec
+from tests.calls import here, process
 from tests.kaggle_server import KEY, TOKEN, USER, KaggleServer, serving, zipped
 
-ROOT = Path(__file__).resolve().parent.parent
 FILES = {
     "train.csv": b"id,x,y\n1,2,3\n2,3,4\n",
     "test.csv": b"id,x\n3,4\n",
@@ -238,28 +237,22 @@ def test_no_secret_is_written_anywhere(server: KaggleServer, tmp_path: Path, mon
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m agents.run` in the folder of the test, as a user starts it."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    call = [sys.executable, "-m", "agents.run", *arguments]
-    return subprocess.run(call, capture_output=True, text=True, timeout=60, check=False, env=environment)
-
-
 def test_the_command_ends_with_one_sentence_and_its_exit_code(
     server: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unknown = command("kaggle:made-up-hills")
+    """Once in a process of its own: the package logs in, and may say so, when it is imported for the first time."""
+    unknown = here(app, "kaggle:made-up-hills", folder=Path.cwd())
     assert (unknown.returncode, "there is no such competition" in unknown.stderr) == (2, True)
     monkeypatch.setenv("VERBOSE", "true")
     server.refuses["GetCompetition"] = (500, "broken")
-    down = command("kaggle:made-up-tides")
+    down = process("agents.run", "kaggle:made-up-tides", folder=Path.cwd())
     assert (down.returncode, "has trouble itself (500)" in down.stderr) == (3, True)
     assert KEY not in unknown.stdout + unknown.stderr + down.stdout + down.stderr
     assert all(len(done.stderr.strip().splitlines()) == 1 for done in (unknown, down))
 
 
 def test_submit_without_a_competition_is_found_before_anything_runs(tmp_path: Path) -> None:
-    done = command(str(ROOT / "examples/co2"), "--submit", "--out", str(tmp_path / "run"))
+    done = here(app, "examples/co2", "--submit", "--out", tmp_path / "run")
     assert (done.returncode, "add `kaggle: SLUG`" in done.stderr) == (2, True)
     assert not (tmp_path / "run").exists()
 

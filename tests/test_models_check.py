@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
+from models.check import app
+from tests.calls import Ended, here, process
 from tests.model_scenes import PROSE, in_one_piece
 from tests.model_server import Script, answer, refuses_response_format, serving, status
 
-ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-planted-0123456789abcdef"
+CHECK = partial(here, app)
+"""The command in this process."""
+CHECK_PROCESS = partial(process, "models.check")
 
 
-def run(*arguments: str, **environment: str) -> tuple[int, str]:
+def said_by(done: Ended) -> tuple[int, str]:
     """Exit code, and all that it said."""
-    command = [sys.executable, "-W", "ignore", "-m", "models.check", *arguments]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
-    )
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-def checked(script: Script, *options: str, **environment: str) -> tuple[int, str]:
+def checked(script: Script, *options: str, check: Callable[..., Ended] = CHECK, **environment: str) -> tuple[int, str]:
     with serving(script) as server:
-        code, said = run(f"openai:tiny@{server.url}", *options, **environment)
+        code, said = said_by(check(f"openai:tiny@{server.url}", *options, env=environment))
     assert server.overrun == []
     assert len(server.requests) == len(script if isinstance(script, list) else [])
     return code, said.replace(server.url, "URL")
 
 
 def test_a_model_that_does_all_is_said_to_and_no_tracing_service_hears_of_it() -> None:
+    """In a process of its own: who is told of calls is looked up once a process."""
     with serving([]) as service:
         tracing = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": service.url, "LANGSMITH_API_KEY": "any"}
-        code, said = checked([answer('{"sum": 42}', usage=(1_000, 500))], "--price", "1", "2", **tracing)
+        right = answer('{"sum": 42}', usage=(1_000, 500))
+        code, said = checked([right], "--price", "1", "2", check=CHECK_PROCESS, **tracing)
     assert service.overrun == []
     first, *rest = said.splitlines()
     assert code == 0
@@ -71,7 +71,7 @@ def test_a_model_that_talks_beside_the_point_fails() -> None:
 
 
 def test_what_is_no_model_is_said_in_one_sentence() -> None:
-    code, said = run("nobody:tiny")
+    code, said = said_by(CHECK("nobody:tiny"))
     assert code == 2
     assert len(said.splitlines()) == 1
     assert "nobody:tiny" in said

@@ -48,15 +48,11 @@ def test_what_is_missing_is_named(
     assert chat.pid is None
 
 
-def test_missing_libraries_are_named() -> None:
-    script = (
-        "import sys; sys.modules['peft'] = None\n"
-        "from models.local import LocalChat, LocalModelError\n"
-        "try: LocalChat(folder='.').start()\n"
-        "except LocalModelError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "hf: models need torch, transformers and peft: run `make ranker`.\n"
+def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(LocalModelError) as raised:
+        LocalChat(folder=".").start()
+    assert str(raised.value) == "hf: models need torch, transformers and peft: run `make ranker`."
 
 
 def test_what_libraries_print_does_not_come_among_the_frames() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -39,44 +40,58 @@ TASK = Task(
 NAMES = [recipe.name for recipe in RECIPES] + ["profile"]
 
 
-def module_names(script: str) -> set[str]:
-    nodes = list(ast.walk(ast.parse(script)))
+@cache
+def rendered(name: str) -> str:
+    """A recipe's script for the task, which several tests look at; whether it is safe changes one setting."""
+    return render(name, TASK, safe=True)
+
+
+@cache
+def parsed(name: str) -> ast.Module:
+    """Its syntax tree."""
+    return ast.parse(rendered(name))
+
+
+def module_names(tree: ast.Module) -> set[str]:
+    nodes = list(ast.walk(tree))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_script_compiles_and_needs_nothing_of_this_program(name: str) -> None:
-    script = render(name, TASK)
-    compile(script, name, "exec")
+    compile(rendered(name), name, "exec")
     own = {"recipes", "grading", "sandbox", "agents", "graphs", "models", "ranker", "prompts"}
-    assert not {module.split(".")[0] for module in module_names(script)} & own
+    assert not {module.split(".")[0] for module in module_names(parsed(name))} & own
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_that_a_script_uses_is_defined_in_it(name: str) -> None:
-    tree = ast.parse(render(name, TASK))
-    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    defined |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    defined |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    nodes = list(ast.walk(parsed(name)))
+    defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
     defined |= {(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names}
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     assert used - defined - set(dir(builtins)) <= {"__name__", "__file__"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_the_task_s(name: str) -> None:
-    tree = ast.parse(render(name, TASK, safe=True))
     found = {
         node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
+        for node in parsed(name).body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in WANTED
     }
     assert found == WANTED
 
 
 WANTED = settings(TASK, True)
+
+
+def test_the_safe_variant_differs_in_its_setting_only() -> None:
+    assert rendered("linear").replace("SAFE = True", "SAFE = False") == render("linear", TASK)
 
 
 def test_settings_stand_at_the_top() -> None:
@@ -92,7 +107,7 @@ def test_odd_names_and_quotes_are_kept() -> None:
 
 def test_no_definition_is_copied_twice() -> None:
     for name in NAMES:
-        body = ast.parse(render(name, TASK)).body
+        body = parsed(name).body
         names = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         assert len(names) == len(set(names)), name
 
