@@ -57,7 +57,7 @@ def take(url: str, job: Job) -> bool:
 def bring(url: str, job: Job) -> None:
     """Put what lies here of a task into the storage, and remove it here."""
     storage, path = _place(url, job)
-    storage.makedirs(storage._parent(path), exist_ok=True)
+    storage.makedirs(path.rpartition("/")[0], exist_ok=True)
     with tempfile.TemporaryDirectory(dir=job.out, prefix=".brought-") as folder:
         archive = Path(folder) / "archive.tar"
         with tarfile.open(archive, "w") as packed:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 from sandbox.files import write_atomically
@@ -23,8 +24,9 @@ class Clock:
         self._worked, self._at = _read(file), time.monotonic()
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
         if file is not None:
-            threading.Thread(target=self._beat, daemon=True).start()
+            self._beating.start()
 
     def worked(self, known: float) -> float:
         """Seconds of work so far; `known` is what this answered the last time, maybe to an earlier process."""
@@ -36,6 +38,8 @@ class Clock:
     def close(self) -> None:
         """Write down the count and stop."""
         self._closed.set()
+        if self._beating.is_alive():
+            self._beating.join()
         self._note()
 
     def _tick(self) -> None:
@@ -57,6 +61,7 @@ class Clock:
 def _read(file: Path | None) -> float:
     """What an earlier process has noted; 0 where there is nothing that can be read."""
     try:
-        return max(0.0, float(json.loads(file.read_bytes())["seconds"])) if file else 0.0
+        noted = float(json.loads(file.read_bytes())["seconds"]) if file else 0.0
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
+    return noted if 0 <= noted < inf else 0.0

@@ -30,7 +30,15 @@ def test_what_a_killed_process_did_counts_and_the_time_after_it_does_not(tmp_pat
 
 
 def test_a_run_that_has_no_notes_goes_on_from_what_is_known(tmp_path: Path) -> None:
-    for content in (None, "", "[]", '{"seconds": "many"}', '{"seconds": null}'):
+    for content in (
+        None,
+        "",
+        "[]",
+        '{"seconds": "many"}',
+        '{"seconds": null}',
+        '{"seconds": NaN}',
+        '{"seconds": Infinity}',
+    ):
         file = tmp_path / "clock.json"
         if content is not None:
             file.write_text(content)
