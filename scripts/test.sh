@@ -2,7 +2,7 @@
 # Everything that CI runs: style and types, then five rounds of tests, each in the place that its code is made for.
 #   host     what needs neither engine nor pandas nor torch, in parallel
 #   local    models on this machine and the ranker, with torch and scikit-learn, two files at a time
-#   docker   what needs the engine: the sandbox two files at a time (half of it is waiting for containers), whole runs alone
+#   docker   what needs the engine, two files at a time (half of it is waiting for containers): the sandbox, then whole runs
 #   ml       what runs in containers (grader, recipes): inside the sandbox image, without network
 # LINGUACODUS_LONG=all runs every long test, =none none; else a sample by LINGUACODUS_TEST_SEED.
 set -uo pipefail
@@ -32,7 +32,7 @@ part "tests on the host" "$python" -m pytest -q -n 2 -m "not docker and not ml a
 part "tests of local models" "$python" -m pytest -q -n 2 --dist loadfile -m local --junitxml="$results/local.xml"
 part "tests of the sandbox" "$python" -m pytest -q -n 2 --dist loadfile -m docker tests/test_sandbox_*.py \
   --junitxml="$results/sandbox.xml"
-part "tests with the engine" "$python" -m pytest -q -m "docker and not ml" --ignore-glob="*/test_sandbox_*" \
+part "tests with the engine" "$python" -m pytest -q -n 2 --dist loadfile -m "docker and not ml" --ignore-glob="*/test_sandbox_*" \
   --junitxml="$results/docker.xml"
 part "tests in the image" "$python" scripts/in_image.py "$image" "$results" \
   python -m pytest -q -n 2 -m ml -p no:cacheprovider --junitxml=/results/ml.xml
