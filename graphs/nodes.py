@@ -171,11 +171,8 @@ def _payload(state: State, assignment: Assignment) -> AttemptState:
     if assignment.kind == "draft":
         return payload
     earlier = earlier_changes(state, assignment.parents[0]) if assignment.kind == "improve" else []
-    return payload | {
-        "rivals": rivals(state, assignment.parents),
-        "scripts": readable_scripts(state),
-        "earlier": earlier,
-    }
+    shown = rivals(state, assignment.parents)
+    return payload | {"rivals": shown, "scripts": readable_scripts(state, shown), "earlier": earlier}
 
 
 def _instruction(state: State, assignment: Assignment) -> Instruction:

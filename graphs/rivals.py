@@ -23,9 +23,10 @@ def rivals(state: State, parents: Sequence[str]) -> list[Rival]:
     return [_rival(standing, state["attempts"][name], state["runs"], plans) for name, standing in shown]
 
 
-def readable_scripts(state: State) -> dict[str, str]:
-    """Attempt -> script, of those that a model or a person wrote: short enough to be read by a model."""
-    return {a.id: a.script for a in state["attempts"].values() if a.script and not a.source.startswith(RECIPE)}
+def readable_scripts(state: State, shown: Sequence[Rival]) -> dict[str, str]:
+    """Attempt -> script, of those shown that a model or a person wrote: short enough to be read by a model."""
+    attempts = [state["attempts"][rival.id] for rival in shown]
+    return {a.id: a.script for a in attempts if a.script and not a.source.startswith(RECIPE)}
 
 
 def earlier_changes(state: State, parent: str) -> list[str]:
