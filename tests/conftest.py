@@ -69,10 +69,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def sample(items: list[pytest.Item]) -> list[pytest.Item]:
-    """LONG_SAMPLE of the tests, and of each one case: many cases of one test crowd out no other."""
+    """LONG_SAMPLE of the tests, those marked `long(always=True)` among them, and of each one case: many cases of one
+    test crowd out no other."""
     drawn = random.Random(os.environ.get("LINGUACODUS_TEST_SEED", "0"))
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         cases.setdefault(item.nodeid.split("[")[0], []).append(item)
-    names = drawn.sample(sorted(cases), min(LONG_SAMPLE, len(cases)))
+    always = [
+        name for name, found in cases.items() if any(m.kwargs.get("always") for m in found[0].iter_markers("long"))
+    ]
+    others = sorted(cases.keys() - set(always))
+    names = always + drawn.sample(others, min(max(0, LONG_SAMPLE - len(always)), len(others)))
     return [drawn.choice(cases[name]) for name in names]

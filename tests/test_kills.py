@@ -149,7 +149,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     return go_on(tmp_path_factory.mktemp("whole") / "run", 0.0)
 
 
-@pytest.mark.long
+@pytest.mark.long(always=True)
 @pytest.mark.timeout(3 * SECONDS)
 @pytest.mark.parametrize(("node", "moment", "nth"), BOUNDARIES)
 def test_a_run_that_is_killed_between_two_nodes(node: str, moment: str, nth: int, whole: Ended, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_run_that_is_killed_between_two_nodes(node: str, moment: str, nth: int
     assert_as_if_nothing_had_happened(go_on(folder, lived), whole)
 
 
-@pytest.mark.long
+@pytest.mark.long(always=True)
 @pytest.mark.timeout(3 * SECONDS)
 @pytest.mark.parametrize("number", range(MOMENTS))
 def test_a_run_that_is_killed_at_any_moment(number: int, whole: Ended, tmp_path: Path) -> None:
