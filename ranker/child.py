@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,17 +46,13 @@ def answer(bundle: Bundle, asked: Mapping[str, Any]) -> dict[str, object]:
     return {"totals": [sum(said.values()) for said in each], "shares": each}
 
 
+@cache
 def load(folder: Path) -> Bundle:
-    """The ranker of a folder, on its base model. Raises: BundleError."""
+    """The ranker of a folder, on its base model; read once. Raises: BundleError."""
     return load_bundle(folder, base_of(folder))
 
 
-def main(
-    stdin: BinaryIO,
-    stdout: BinaryIO,
-    load: Callable[[Path], Bundle] = load,
-    turn: AbstractContextManager[object] = NOBODY_ELSE,
-) -> None:
+def main(stdin: BinaryIO, stdout: BinaryIO, turn: AbstractContextManager[object] = NOBODY_ELSE) -> None:
     """Serve until stdin ends; `turn` is held while something is loaded or answered."""
     asked = read_frame(stdin)
     if asked is None:

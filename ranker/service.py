@@ -15,7 +15,6 @@ import socket
 import threading
 import warnings
 from contextlib import suppress
-from functools import cache
 from typing import BinaryIO, cast
 
 from sandbox.frames import FrameError, read_frame, write_frame
@@ -44,11 +43,11 @@ def accept(listener: socket.socket) -> None:
     """Serve each who calls, in a thread of its own."""
     from ranker import child  # takes seconds, in which runs can call already
 
-    load, turn = cache(child.load), threading.Lock()
+    turn = threading.Lock()
 
     def serve(caller: socket.socket) -> None:
         with suppress(FrameError, OSError), caller, caller.makefile("rb") as reader, caller.makefile("wb") as writer:
-            child.main(cast(BinaryIO, reader), cast(BinaryIO, writer), load, turn)
+            child.main(cast(BinaryIO, reader), cast(BinaryIO, writer), turn)
 
     while True:
         threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()

@@ -16,6 +16,7 @@ from typing import Any
 
 from models.local_process import Child, LocalModelError
 from sandbox.frames import FrameError, read_frame, write_frame
+from sandbox.temp_folders import temp_prefix
 
 SHARED_VARIABLE = "LINGUACODUS_SHARED_RANKER"
 """Environment variable that names the socket."""
@@ -80,10 +81,9 @@ def shared_ranker() -> Iterator[None]:
 
     Raises: OSError where it cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="linguacodus-") as folder:  # nobody else may enter it
+    with tempfile.TemporaryDirectory(prefix=temp_prefix("ranker")) as folder:  # nobody else may enter it
         path = str(Path(folder) / "ranker")
         child = Child(f"python -m {SERVICE}", SERVICE)
-        before = os.environ.get(SHARED_VARIABLE)
         try:
             with suppress(LocalModelError):  # then each run has its own
                 child.send({"socket": path})
@@ -92,6 +92,4 @@ def shared_ranker() -> Iterator[None]:
             yield
         finally:
             os.environ.pop(SHARED_VARIABLE, None)
-            if before is not None:
-                os.environ[SHARED_VARIABLE] = before
             child.end()

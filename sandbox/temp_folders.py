@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox.owner import owner, state
 
-KINDS = ("members", "preview", "base")
+KINDS = ("members", "preview", "base", "ranker")
 """What they are for. A name is linguacodus-KIND-MAKER-RANDOM."""
 _START = "linguacodus-"
 

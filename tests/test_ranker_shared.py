@@ -16,7 +16,7 @@ from ranker.process import FineTunedRanker
 from ranker.shared import SHARED_VARIABLE, shared_ranker
 from tests.test_end_to_end import wait_until
 from tests.test_ranker_child import a_ranker
-from tests.test_ranker_process import UNDRAWN, rank
+from tests.test_ranker_process import UNDRAWN, children, rank
 
 pytestmark = pytest.mark.local
 
@@ -26,10 +26,6 @@ with shared_ranker():
     print(os.environ[SHARED_VARIABLE], flush=True)
     time.sleep(60)
 """
-
-
-def children() -> list[int]:
-    return [child.pid for child in psutil.Process().children(recursive=True)]
 
 
 def test_runs_side_by_side_ask_one_process_that_ends_with_the_batch(tmp_path: Path) -> None:
@@ -51,8 +47,9 @@ def test_a_run_whose_shared_process_is_gone_starts_its_own(tmp_path: Path) -> No
     folder = a_ranker(tmp_path)
     alone = rank(FineTunedRanker(folder, UNDRAWN))
     with shared_ranker():
-        os.kill(children()[0], signal.SIGKILL)
-        assert wait_until(lambda: not children() or psutil.Process(children()[0]).status() == "zombie", 10)
+        [shared] = children()
+        os.kill(shared, signal.SIGKILL)
+        assert wait_until(lambda: shared not in children() or psutil.Process(shared).status() == "zombie", 10)
         assert rank(FineTunedRanker(folder, UNDRAWN)) == alone
 
 
