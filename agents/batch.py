@@ -211,7 +211,7 @@ def cluster_place(
         from agents.batch_ray import ray_place
         from agents.batch_ray_node import Way
     except ModuleNotFoundError as fault:
-        raise TaskError(f"--ray {address}: {fault.name} is not installed; pip install 'ray>=2.60'.") from None
+        raise TaskError(f"--ray {address}: {fault.name} is not installed; pip install '.[cluster]'.") from None
     return ray_place(address, resource, Way(fetch, store), root, workers, said)
 
 
