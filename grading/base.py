@@ -28,6 +28,18 @@ class TaskError(ValueError):
     """A mistake in what the user handed over: one sentence that names file, field and remedy."""
 
 
+class Stored:
+    """A dataclass of which one checkpoint holds hundreds.
+
+    LangGraph stores it as it would any dataclass, several times faster: it asks a value for `_asdict`, as named tuples
+    have it, before it compares it with a Protocol (langgraph.checkpoint.serde.jsonplus).
+    """
+
+    def _asdict(self) -> dict[str, object]:
+        """The fields by name, not copied."""
+        return vars(self)
+
+
 @dataclass(frozen=True)
 class Task:
     """A task as the grader found it: nothing left to guess. File names are relative to the data folder."""
@@ -107,7 +119,7 @@ class Grade:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Stored):
     """A candidate's blind score over the views that it ran on."""
 
     folds: list[float]
@@ -118,7 +130,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Standing(Stored):
     """Where a candidate stands. A candidate is one attempt, or a blend of several."""
 
     members: dict[str, float]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypedDict, TypeVar
 
 from agents.brief import Insight
 from agents.standing import Rival
-from grading.base import Delivery, Standings, Task
+from grading.base import Delivery, Standings, Stored, Task
 from ranker.base import Ranked
 from recipes.base import Description, Instruction
 from sandbox.base import Status
@@ -43,7 +43,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(Stored):
     """One instruction turned into a script, in up to three tries."""
 
     id: str
@@ -76,7 +76,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Stored):
     """An attempt's script on one view."""
 
     attempt: str

@@ -152,7 +152,8 @@ def test_what_the_state_holds_comes_back_from_a_checkpoint_as_it_went_in(tmp_pat
     assert isinstance(values["facts"], Task)
     assert {type(value).__name__ for value in values["attempts"].values()} == {"Attempt"}
     assert values["decision"].phase == "finish"
-    assert values["standings"].attempts[0].members == {"0002": 1.0}
+    runs = {attempt: {1: "predictions"} for attempt in values["attempts"]}
+    assert values["standings"] == stage.grader.standings(runs)
 
 
 def test_the_whole_profile_is_in_the_run_folder_and_not_in_the_state(tmp_path: Path) -> None:
