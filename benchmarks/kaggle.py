@@ -4,6 +4,9 @@
 and a `grade.py TASK_DIR SUBMISSION.csv` that prints one JSON object ({"score": .., "beats": ..}, or {"invalid": ..}
 and exit 1). Each task is solved by `python -m agents.run` in a process of its own; grade.py runs in the sandbox image,
 which has what it needs, without network and with nothing mounted but the tasks and that submission.
+
+`--policy race --policy linear --seed 0 --seed 1 --seed 2 --workers 2` solves each task with each policy and each seed,
+two side by side, and says how much the first policy gains.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +26,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agents.batch_share import divided, machine, share_options
+from benchmarks.kaggle_policies import Graded, compare
+from grading.base import Direction
 from sandbox.image import ensure_image
 
 GRADE_SECONDS = 300
@@ -50,6 +58,7 @@ class Result:
     """Peak memory of the solver's own process, containers not counted."""
     host_cpu_seconds: float
     """CPU time of that process: what is spent outside of containers."""
+    direction: Direction | None = None
 
 
 @app.command()
@@ -58,10 +67,11 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="Task to run; may be repeated. Default: all.")] = None,
     model: Annotated[str, typer.Option(help="As of agents.run.")] = "none",
     ranker: Annotated[str, typer.Option(help="As of agents.run.")] = "shipped",
-    policy: Annotated[str, typer.Option(help="As of agents.run.")] = "race",
+    policy: Annotated[list[str] | None, typer.Option(help="As of agents.run; may be repeated. Default: race.")] = None,
     attempts: Annotated[int, typer.Option(help="As of agents.run.")] = 4,
     minutes: Annotated[float, typer.Option(help="As of agents.run.")] = 6,
-    seed: Annotated[int, typer.Option(help="As of agents.run.")] = 0,
+    seed: Annotated[list[int] | None, typer.Option(help="As of agents.run; may be repeated. Default: 0.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs side by side, which share this machine.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for the runs and results.json.")] = Path("runs/kaggle"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one last line of JSON.")] = False,
 ) -> None:
@@ -75,16 +85,45 @@ def main(
     out.mkdir(parents=True)
     image = ensure_image()
     console = Console(highlight=False)
-    results = []
-    for folder in folders:
-        options = ["--model", model, "--ranker", ranker, "--policy", policy]
-        options += ["--attempts", str(attempts), "--minutes", str(minutes), "--seed", str(seed)]
-        results.append(solve(folder, out / folder.name, options, image))
-        console.print(describe(results[-1]), markup=False, soft_wrap=True)
-        (out / "results.json").write_text(json.dumps(summary(results), indent=1))
-    console.print(table(results))
+    options = ["--model", model, "--ranker", ranker, "--attempts", str(attempts), "--minutes", str(minutes)]
+    if workers > 1:
+        options += share_options(divided(machine(), workers), None)
+    results: dict[tuple[str, int], list[Result]] = {key: [] for key in product(policy or ["race"], seed or [0])}
+
+    def one(job: tuple[Path, tuple[str, int]]) -> None:
+        folder, (name, number) = job
+        run = out / f"{name}-{number}" / folder.name
+        run.parent.mkdir(exist_ok=True)
+        found = solve(folder, run, [*options, "--policy", name, "--seed", str(number)], image)
+        results[name, number].append(found)
+        console.print(f"{name}, seed {number}: {describe(found)}", markup=False, soft_wrap=True)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(one, product(folders, results)):
+            (out / "results.json").write_text(json.dumps(whole(results), indent=1))
+    for (name, number), found in results.items():
+        console.print(table(found, f"{name}, seed {number}"))
+    if len(results) > 1:
+        console.print_json(data=whole(results)["compared"])
     if as_json:
-        print(json.dumps(summary(results)))
+        print(json.dumps(whole(results)))
+
+
+def whole(results: dict[tuple[str, int], list[Result]]) -> dict[str, Any]:
+    """The summary of one policy with one seed; of several each, and how they compare. JSON-able."""
+    summaries = {f"{policy}-{seed}": summary(found) for (policy, seed), found in results.items()}
+    if len(summaries) == 1:
+        return next(iter(summaries.values()))
+    return {"compared": compare(graded(results)), "runs": summaries}
+
+
+def graded(results: dict[tuple[str, int], list[Result]]) -> list[Graded]:
+    """What the comparison of policies needs of them."""
+    return [
+        Graded(policy, seed, result.task, result.score, result.beats, result.direction)
+        for (policy, seed), found in results.items()
+        for result in found
+    ]
 
 
 def solve(folder: Path, run: Path, options: list[str], image: str) -> Result:
@@ -113,9 +152,10 @@ def solve(folder: Path, run: Path, options: list[str], image: str) -> Result:
     )
     if code:
         return replace(blank, fault=(log.read_text().strip().splitlines() or [f"exit code {code}"])[-1])
-    delivery = json.loads(report.read_text())["delivery"]
-    graded = grade(folder, run / "submission.csv", image)
-    score, low, high = graded.get("score"), delivery["low"], delivery["high"]
+    said = json.loads(report.read_text())
+    delivery = said["delivery"]
+    true = grade(folder, run / "submission.csv", image)
+    score, low, high = true.get("score"), delivery["low"], delivery["high"]
     return replace(
         blank,
         valid=score is not None,
@@ -124,9 +164,10 @@ def solve(folder: Path, run: Path, options: list[str], image: str) -> Result:
         low=low,
         high=high,
         inside=low <= score <= high if None not in (score, low, high) else None,
-        beats=graded.get("beats"),
+        beats=true.get("beats"),
         source=delivery["source"],
-        fault=graded.get("invalid"),
+        fault=true.get("invalid"),
+        direction=said["task"]["direction"],
     )
 
 
@@ -163,10 +204,10 @@ def describe(result: Result) -> str:
     return f"{result.task}: {result.fault or result.score}, beats {result.beats}, {result.seconds:.0f} s"
 
 
-def table(results: list[Result]) -> Table:
+def table(results: list[Result], name: str) -> Table:
     """The results as a table."""
-    whole = summary(results)
-    title = f"{whole['valid']} of {whole['of']} valid, {whole['inside']} inside, mean beats {whole['mean_beats']}"
+    said = summary(results)
+    title = f"{name}: {said['valid']} of {said['of']} valid, {said['inside']} inside, mean beats {said['mean_beats']}"
     rows = Table("task", "score", "our estimate", "95 % interval", "inside", "beats", "source", "time", title=title)
     for r in results:
         interval = f"{r.low:.5g} .. {r.high:.5g}" if r.low is not None and r.high is not None else "-"
