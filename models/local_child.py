@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from models.local_text import Say, Speaker, alternating, plain
-from sandbox.frames import FrameError, read_frame, write_frame
+from sandbox.frames import FrameError, own_pipes, read_frame, write_frame
 
 LEAST_ROOM = 64
 """Tokens; with less room than this after the prompt, an answer is refused rather than cut short."""
@@ -202,16 +202,6 @@ def serve(requests: queue.Queue[dict[str, Any]], say: Say) -> None:
         except FAULTS as error:
             last = failure(error)
         say(last)
-
-
-def own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """stdin and stdout for frames alone: whatever else prints goes to stderr, whatever else reads finds nothing."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    return source, sink
 
 
 def listen(source: BinaryIO, requests: queue.Queue[dict[str, Any]]) -> None:

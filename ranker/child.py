@@ -10,7 +10,6 @@ Frames (sandbox/frames.py) on stdin and stdout:
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -22,7 +21,7 @@ import numpy as np
 
 from ranker.bundle import Bundle, BundleError, base_of, load_bundle
 from ranker.records import InstructionRecord, TaskRecord
-from sandbox.frames import FrameError, read_frame, write_frame
+from sandbox.frames import FrameError, own_pipes, read_frame, write_frame
 
 RECIPE_TRUST = 0.5
 """What the learned parts say of a recipe counts half: they were trained on single small models, a recipe is an ensemble
@@ -72,9 +71,7 @@ def main(stdin: BinaryIO, stdout: BinaryIO, turn: AbstractContextManager[object]
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    frames = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come among the frames
     try:
-        main(os.fdopen(0, "rb"), frames)
+        main(*own_pipes())
     except (FrameError, BrokenPipeError):
         pass  # whoever asked is gone

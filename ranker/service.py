@@ -17,7 +17,7 @@ import warnings
 from contextlib import suppress
 from typing import BinaryIO, cast
 
-from sandbox.frames import FrameError, read_frame, write_frame
+from sandbox.frames import FrameError, own_pipes, read_frame, write_frame
 
 WAITING = 128
 """Runs that have called and were not heard yet."""
@@ -55,8 +55,6 @@ def accept(listener: socket.socket) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    frames = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come among the frames
     with suppress(FrameError, OSError):
-        main(os.fdopen(0, "rb"), frames)
+        main(*own_pipes())
     os._exit(0)  # whoever is still being served has lost its batch

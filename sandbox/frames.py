@@ -7,9 +7,11 @@ checked before anything is read, and whatever is wrong with a frame ends in one 
 from __future__ import annotations
 
 import json
+import os
 import struct
+import sys
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 MAX_FRAME = 64 * 2**20
 """Largest body in bytes."""
@@ -33,6 +35,17 @@ class Writer(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
     def flush(self) -> object: ...
+
+
+def own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """stdin and stdout for frames alone: whatever else prints goes to stderr, whatever else reads finds nothing."""
+    sys.stdout.flush()
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return source, sink
 
 
 def encode(message: Mapping[str, object], limit: int = MAX_FRAME) -> bytes:

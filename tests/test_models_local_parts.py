@@ -57,7 +57,7 @@ def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_libraries_print_does_not_come_among_the_frames() -> None:
     script = (
-        "import os; from models.local_child import own_pipes; from sandbox.frames import write_frame\n"
+        "import os; from sandbox.frames import own_pipes, write_frame\n"
         "source, sink = own_pipes(); print('noise', flush=True); os.write(1, b'noise')\n"
         "write_frame(sink, {'input': input.__name__, 'stdin': open(0).read()})"
     )

@@ -9,14 +9,11 @@ It keeps nothing but caches: every request carries the task, so that a container
 from __future__ import annotations
 
 import base64
-import os
-import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from grading.base import FULL_VIEW, Grade, Standings, Task, TaskError
 from grading.worker.blend import best_blend
@@ -27,7 +24,7 @@ from grading.worker.resample import spread
 from grading.worker.score import Marks, standings
 from grading.worker.store import Folders, Store
 from grading.worker.views import make_view
-from sandbox.frames import read_frame, write_frame
+from sandbox.frames import own_pipes, read_frame, write_frame
 
 ROOT = Path("/grader")
 Request = Mapping[str, Any]
@@ -118,21 +115,12 @@ def _runs(runs: Mapping[str, Mapping[str, str]]) -> dict[str, dict[int, str]]:
     return {attempt: {int(view): path for view, path in own.items()} for attempt, own in runs.items()}
 
 
-@contextmanager
-def _frames_only() -> Iterator[BinaryIO]:
-    """Stdout for frames alone: what libraries or the user's metric print goes to stderr."""
-    sys.stdout.flush()
-    with os.fdopen(os.dup(1), "wb") as out:
-        os.dup2(2, 1)
-        yield out
-
-
 def main(root: Path = ROOT) -> None:
     """Answer until stdin ends."""
     server = Server(root)
-    with _frames_only() as out:
-        while (request := read_frame(sys.stdin.buffer)) is not None:
-            write_frame(out, server.answer(request))
+    source, out = own_pipes()  # what libraries or the user's metric print must not come among the frames
+    while (request := read_frame(source)) is not None:
+        write_frame(out, server.answer(request))
 
 
 if __name__ == "__main__":
