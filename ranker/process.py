@@ -17,7 +17,7 @@ from ranker.base import SHIPPED_FOLDER, Ranked, Ranker, RankerUnavailable
 from ranker.explore import with_random_share
 from ranker.prior import NoRanker, PriorRanker, take_turns
 from ranker.records import Finite, finite
-from ranker.shared import Connection, shared_connection
+from ranker.shared import Connection, SharedRankerEnded, shared_connection
 from ranker.words import instruction_text, task_text
 from recipes.base import Description, Instruction
 from sandbox.frames import FrameError
@@ -81,7 +81,7 @@ class FineTunedRanker:
         self._folder, self._seed = folder, seed
         self._libraries, self._module, self._seconds = libraries, module, seconds
         self._child: Child | Connection | None = None
-        self._closed = False
+        self._closed = self._alone = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -90,7 +90,8 @@ class FineTunedRanker:
             if self._child is not None or self._closed or self._lack():
                 return
             try:
-                self._child = shared_connection() or Child(f"python -m {self._module}", self._module)
+                shared = None if self._alone else shared_connection()
+                self._child = shared or Child(f"python -m {self._module}", self._module)
                 self._child.send({"folder": str(self._folder.resolve())})
             except (LocalModelError, OSError):
                 pass
@@ -128,7 +129,15 @@ class FineTunedRanker:
             child.end()
 
     def _ask(self, asked: Mapping[str, object], size: int) -> Answer:
-        """One question to the process, which is then left. Raises: RankerUnavailable."""
+        """The answer of the shared process, or of one of our own where that ends. Raises: RankerUnavailable."""
+        try:
+            return self._answer(asked, size)
+        except SharedRankerEnded:
+            self._alone = True
+            return self._answer(asked, size)
+
+    def _answer(self, asked: Mapping[str, object], size: int) -> Answer:
+        """One question to the process, which is then left. Raises: RankerUnavailable, SharedRankerEnded."""
         self.start()
         with self._lock:
             child, closed = self._child, self._closed
@@ -145,6 +154,8 @@ class FineTunedRanker:
             return _checked(_said(child), size)
         except (LocalModelError, FrameError) as fault:
             late = time.monotonic() - began >= self._seconds
+            if isinstance(fault, SharedRankerEnded) and not late:
+                raise
             words = f"it took longer than {self._seconds:g} s; try again, or choose prior." if late else str(fault)
             raise RankerUnavailable(f"{self.name} cannot be used: {words}") from fault
         finally:

@@ -1,7 +1,7 @@
 """One process of the fine-tuned ranker for all runs of a batch: it loads its libraries once, not once a run.
 
-The batch starts it (ranker/service.py) and names its socket in the environment of its runs. A run that cannot reach it
-starts a process of its own.
+The batch starts it (ranker/service.py) and names its socket in the environment of its runs. A run that cannot reach it,
+or that it leaves without an answer, starts a process of its own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ SHARED_VARIABLE = "LINGUACODUS_SHARED_RANKER"
 SERVICE = "ranker.service"
 
 
+class SharedRankerEnded(LocalModelError):
+    """The shared process has hung up."""
+
+
 class Connection:
     """What a run says to the shared process and hears from it: the frames of ranker/child.py."""
 
@@ -37,20 +41,20 @@ class Connection:
         self._reader, self._writer = self._socket.makefile("rb"), self._socket.makefile("wb")
 
     def send(self, message: Mapping[str, object]) -> None:
-        """Write one frame. Raises: LocalModelError."""
+        """Write one frame. Raises: SharedRankerEnded."""
         try:
             write_frame(self._writer, message)
         except (OSError, ValueError) as error:  # ValueError: `end` has closed it
-            raise _ended() from error
+            raise SharedRankerEnded from error
 
     def receive(self) -> dict[str, Any]:
-        """The next frame. Raises: LocalModelError."""
+        """The next frame. Raises: SharedRankerEnded."""
         try:
             frame = read_frame(self._reader)
         except (FrameError, OSError, ValueError) as error:
-            raise _ended() from error
+            raise SharedRankerEnded from error
         if frame is None:
-            raise _ended()
+            raise SharedRankerEnded
         return frame
 
     def end(self) -> None:
@@ -60,10 +64,6 @@ class Connection:
         for part in (self._reader, self._writer, self._socket):
             with suppress(OSError):  # what was still to be sent has no reader any more
                 part.close()
-
-
-def _ended() -> LocalModelError:
-    return LocalModelError("the batch's shared ranker has ended; `--resume` ranks with a process of its own.")
 
 
 def shared_connection() -> Connection | None:

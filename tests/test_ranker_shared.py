@@ -43,14 +43,18 @@ def test_runs_side_by_side_ask_one_process_that_ends_with_the_batch(tmp_path: Pa
     assert SHARED_VARIABLE not in os.environ
 
 
-def test_a_run_whose_shared_process_is_gone_starts_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("called", [True, False], ids=["while it is called", "before it is called"])
+def test_a_run_whose_shared_process_is_gone_starts_its_own(called: bool, tmp_path: Path) -> None:
     folder = a_ranker(tmp_path)
     alone = rank(FineTunedRanker(folder, UNDRAWN))
     with shared_ranker():
         [shared] = children()
+        run = FineTunedRanker(folder, UNDRAWN)
+        if called:
+            run.start()
         os.kill(shared, signal.SIGKILL)
         assert wait_until(lambda: shared not in children() or psutil.Process(shared).status() == "zombie", 10)
-        assert rank(FineTunedRanker(folder, UNDRAWN)) == alone
+        assert rank(run) == alone
 
 
 def test_a_batch_that_is_killed_leaves_neither_process_nor_socket() -> None:
