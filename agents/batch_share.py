@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 from grading.base import TaskError
 from grading.task import TaskSpec
-from graphs.settings import GRADER_SHARES, MEMORY_SHARE
+from graphs.settings import GRADER_SHARES, LEAST_SCRIPT_MB, MEMORY_SHARE
 
 CORES_OF_A_TASK = 2
 """By default there is one worker for so many cores: a run has serial parts, but its scripts use more than one core."""
 MEMORY_OF_A_TASK_MB = 4096
 """By default there is no worker more than leaves each so much: a script and the grader at 2 GiB."""
-LEAST_SCRIPT_MB = 512
-"""With less no recipe runs."""
 MOST_SCRIPT_MB = 8192
 MOST_SCRIPT_CORES = 4
 

@@ -23,6 +23,8 @@ MEMORY_SHARE = 0.8
 """All containers of a run together get at most this share of RAM."""
 GRADER_SHARES = 1
 """The grader counts as one more script when RAM is divided."""
+LEAST_SCRIPT_MB = 512
+"""With less no recipe runs."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ def settle(
     A replay is `replayed` again, but for what the user says. A script gets a quarter of the run's time unless the task
     says otherwise: two drafts one after the other, at 60 % of it each, and two refits still fit.
 
-    Raises: TaskError for a policy or preset that there is not, or that does not go with the rest.
+    Scripts that run side by side are bounded by memory, and share the cores where nothing is said of these.
+
+    Raises: TaskError for a policy or preset that there is not, or that does not go with the rest; and for more scripts
+    side by side than memory allows.
     """
     before = said_before(replayed)
     named = said.preset or before.preset
@@ -80,9 +85,17 @@ def settle(
     policy = _first(said.policy, before.policy, DEFAULT)
     find_policy(policy)
     cores = len(os.sched_getaffinity(0))
-    cpus = min(float(cores), said.cpus or spec.limits.cpus or max(1, min(4, cores // 2)))
-    side_by_side = _first(said.parallel, before.parallel, max(1, int(cores // cpus)))
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    most = max(1, int(ram * MEMORY_SHARE / LEAST_SCRIPT_MB) - GRADER_SHARES)
+    wanted = said.parallel or before.parallel
+    if wanted and wanted > most:
+        raise TaskError(
+            f"--parallel {wanted}: leaves a script less than {LEAST_SCRIPT_MB} MiB of this machine's memory; "
+            f"use at most {most}."
+        )
+    usual = max(1, min(4, cores // 2))
+    cpus = min(float(cores), said.cpus or spec.limits.cpus or (min(usual, cores / wanted) if wanted else usual))
+    side_by_side = wanted or max(1, min(most, int(cores // cpus)))
     share = int(ram * MEMORY_SHARE / (side_by_side + GRADER_SHARES))
     whole = _first(said.minutes, before.minutes, spec.budget.minutes)
     script = spec.limits.minutes * 60 if spec.limits.minutes else min(600.0, max(20.0, whole * 60 / 4))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.run import app
+from grading.base import TaskError
 from grading.task import load_spec
 from graphs.context import Context
 from graphs.settings import settle
@@ -84,6 +85,24 @@ def test_cores_and_memory_of_a_script_that_the_user_says_win_over_the_tasks(tmp_
     own, said = settle(spec, Context()), settle(spec, Context(cpus=0.5, memory_mb=300, parallel=1))
     assert (own.cpus, own.memory_mb) == (1, 700)
     assert (said.cpus, said.memory_mb, said.parallel) == (0.5, 300, 1)
+
+
+def test_scripts_side_by_side_share_the_cores_and_are_bounded_by_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"SC_PAGE_SIZE": 2**20, "SC_PHYS_PAGES": 8192}  # 8 GiB
+    monkeypatch.setattr("graphs.settings.os.sysconf", sizes.__getitem__)
+    monkeypatch.setattr("graphs.settings.os.sched_getaffinity", lambda _: set(range(64)))
+    spec = load_spec(Path(a_task(tmp_path, "data: data\nmetric: rmse\n")))
+    usual = settle(spec, Context(cpus=2))
+    assert usual.parallel == 11, "of 32 that the cores would let run"
+    assert usual.memory_mb >= 512
+    assert settle(spec, Context(parallel=2)).cpus == 4
+    monkeypatch.setattr("graphs.settings.os.sched_getaffinity", lambda _: {0, 1})
+    shared = settle(spec, Context(parallel=8))
+    assert (shared.parallel, shared.cpus) == (8, 0.25)
+    with pytest.raises(TaskError, match=r"--parallel 12: leaves a script less than 512 MiB .* use at most 11"):
+        settle(spec, Context(parallel=12))
 
 
 def test_a_plain_folder_needs_a_metric(tmp_path: Path) -> None:
