@@ -152,10 +152,10 @@ class FineTunedRanker:
             _said(child)
             child.send(asked)
             return _checked(_said(child), size)
+        except SharedRankerEnded:
+            raise
         except (LocalModelError, FrameError) as fault:
             late = time.monotonic() - began >= self._seconds
-            if isinstance(fault, SharedRankerEnded) and not late:
-                raise
             words = f"it took longer than {self._seconds:g} s; try again, or choose prior." if late else str(fault)
             raise RankerUnavailable(f"{self.name} cannot be used: {words}") from fault
         finally:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import traceback
 import warnings
 from contextlib import suppress
 from typing import BinaryIO, cast
@@ -40,7 +41,15 @@ def main(stdin: BinaryIO, stdout: BinaryIO) -> None:
 
 
 def accept(listener: socket.socket) -> None:
-    """Serve each who calls, in a thread of its own."""
+    """Serve each who calls, in a thread of its own. Where that cannot be, this process ends: runs rank without it."""
+    try:
+        _accept(listener)
+    except Exception:  # noqa: BLE001 - whatever it is, nobody is to wait for an answer
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _accept(listener: socket.socket) -> None:
     from ranker import child  # takes seconds, in which runs can call already
 
     turn = threading.Lock()

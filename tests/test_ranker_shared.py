@@ -14,6 +14,7 @@ import pytest
 
 from ranker.process import FineTunedRanker
 from ranker.shared import SHARED_VARIABLE, shared_ranker
+from sandbox.frames import write_frame
 from tests.test_end_to_end import wait_until
 from tests.test_ranker_child import a_ranker
 from tests.test_ranker_process import UNDRAWN, children, rank
@@ -55,6 +56,17 @@ def test_a_run_whose_shared_process_is_gone_starts_its_own(called: bool, tmp_pat
         os.kill(shared, signal.SIGKILL)
         assert wait_until(lambda: shared not in children() or psutil.Process(shared).status() == "zombie", 10)
         assert rank(run) == alone
+
+
+def test_a_shared_process_that_cannot_rank_ends_so_that_nobody_waits_for_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['ranker.child'] = None\n"
+        "from ranker.service import main; from sandbox.frames import own_pipes; main(*own_pipes())"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
+        assert service.stdin is not None
+        write_frame(service.stdin, {"socket": str(tmp_path / "ranker")})
+        assert service.wait(30) == 1
 
 
 def test_a_batch_that_is_killed_leaves_neither_process_nor_socket() -> None:
