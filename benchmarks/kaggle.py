@@ -177,7 +177,10 @@ def grade(folder: Path, submission: Path, image: str) -> dict[str, Any]:
     command = ["docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--user", "1000:1000"]
     command += [part for mount in mounts for part in ("--volume", mount)]
     command += [image, "python", "/tasks/grade.py", f"/tasks/{folder.name}", "/submission.csv"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=GRADE_SECONDS, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GRADE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return {"invalid": f"grade.py took longer than {GRADE_SECONDS} s"}
     lines = done.stdout.strip().splitlines()
     if not lines:
         return {"invalid": (done.stderr.strip().splitlines() or ["grade.py said nothing"])[-1]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
@@ -32,18 +32,23 @@ def compare(graded: Sequence[Graded]) -> dict[str, Any]:
     """
     policies = list(dict.fromkeys(one.policy for one in graded))
     first = policies[0]
+    boards = {one.task for one in graded if one.beats is not None}
+    shares = {policy: [one for one in graded if one.policy == policy] for policy in policies}
     return {
-        "beats": {policy: beaten([one for one in graded if one.policy == policy]) for policy in policies},
+        "beats": {policy: beaten(own, boards) for policy, own in shares.items()},
         "pairs": {f"{first} against {other}": pairs(graded, first, other) for other in policies[1:]},
     }
 
 
-def beaten(graded: Sequence[Graded]) -> dict[str, Any]:
-    """Mean share of teams beaten with each seed, their mean, and their standard deviation (None with one seed)."""
+def beaten(graded: Sequence[Graded], boards: Collection[str]) -> dict[str, Any]:
+    """Mean share of teams beaten with each seed, their mean, and their standard deviation (None with one seed).
+
+    Over the tasks of `boards`, which have a leaderboard: an invalid submission to one beats nobody.
+    """
     by_seed: dict[int, list[float]] = {}
     for one in graded:
-        if one.beats is not None:
-            by_seed.setdefault(one.seed, []).append(one.beats)
+        if one.task in boards:
+            by_seed.setdefault(one.seed, []).append(one.beats or 0.0)
     means = {seed: round(mean(shares), 4) for seed, shares in sorted(by_seed.items())}
     found = list(means.values())
     return {

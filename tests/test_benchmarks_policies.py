@@ -34,5 +34,5 @@ def test_the_better_policy_is_named_by_share_beaten_and_by_pairs() -> None:
 
 def test_a_submission_that_is_invalid_loses() -> None:
     found = compare([one("race", 0, "prices", None, None), one("linear", 0, "prices", 9.0, 0.1)])
-    assert found["beats"]["race"] == {"by_seed": {}, "mean": None, "spread": None, "invalid": 1}
+    assert found["beats"]["race"] == {"by_seed": {0: 0.0}, "mean": 0.0, "spread": None, "invalid": 1}
     assert found["pairs"]["race against linear"] == {"better": 0, "equal": 0, "worse": 1, "mean_relative_gain": None}
