@@ -65,7 +65,7 @@ def execute_node(state: AttemptState, runtime: Runtime[Context]) -> AttemptState
             (things.folder.path / state["script"]).read_text(),
             mounts=things.mounts(assignment.view, state["facts"].shared),
             limits=things.settings.limits(),
-            seconds=seconds,
+            seconds=min(seconds, things.time_left()),
             seed=things.settings.seed,
             max_bytes=SUBMISSION_BYTES,
         )

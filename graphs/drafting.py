@@ -88,12 +88,13 @@ def new_attempt(
     """The attempt that stands at `place` (from 0) in the next batch, on the first view."""
     name = f"{len(known.attempts) + place + 1:04d}"
     spare = left(known, budget) - reserve(known, budget)
+    most = spare if winner(known) else left(known, budget)
     return Assignment(
         name,
         instruction or f"{kind}-{name}",
         view=known.facts.first_view,
         draft=True,
-        seconds=max(1.0, min(view_limit(known, budget), left(known, budget))),
+        seconds=max(1.0, min(view_limit(known, budget), most)),
         kind=kind,
         parents=list(parents),
         ask_seconds=max(1.0, ASK_SHARE * spare),

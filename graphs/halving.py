@@ -29,7 +29,7 @@ def screen(known: Knowledge, budget: Budget) -> Decision:
     sampled = most(room, lambda n: seconds(known, budget, n), spare(known, budget))
     if whole >= room or sampled <= max(whole, 1):
         return Decision("screen", "a sample saves nothing")
-    limit = max(1.0, min(2 * SAMPLE_COST * each, left(known, budget)))
+    limit = max(1.0, min(2 * SAMPLE_COST * each, spare(known, budget) / ceil(sampled / budget.parallel)))
     drafts = [new_attempt(known, budget, place, waiting[place]) for place in range(sampled)]
     chosen = [replace(draft, view=SAMPLE_VIEW, seconds=min(draft.seconds, limit)) for draft in drafts]
     return Decision("screen", f"draft the next {sampled} on a sample: only {whole} fit on all rows", chosen)
@@ -45,7 +45,8 @@ def promote(known: Knowledge, budget: Budget) -> Decision:
     count = most(len(waiting), lambda n: ceil(n / budget.parallel) * each, spare(known, budget))
     if not count:
         return Decision("promote", "no sampled attempt is to go on")
-    limit = max(1.0, min(budget.first_seconds(known.facts.views), left(known, budget)))
+    waves = ceil(count / budget.parallel)
+    limit = max(1.0, min(budget.first_seconds(known.facts.views), spare(known, budget) / waves))
     chosen = [Assignment(name, known.attempts[name].instruction, first, False, limit) for name in waiting[:count]]
     return Decision("promote", f"the best of {len(sampled)} sampled attempts on all rows of view 1", chosen)
 
@@ -65,7 +66,7 @@ def most(count: int, cost: Callable[[int], float], seconds: float) -> int:
 
 def spare(known: Knowledge, budget: Budget) -> float:
     """Seconds that are left beside those kept back for the refit of what leads now."""
-    return left(known, budget) - reserve(known, budget, len(winner(known)))
+    return left(known, budget) - reserve(known, budget, list(winner(known)))
 
 
 def loss(known: Knowledge, run: Run) -> float:

@@ -19,6 +19,8 @@ REFIT_GROWTH = 1.5
 """A refit sees all rows, a view about 72 % of them; fits grow a little faster than their rows."""
 CLOSING_SECONDS = 8.0
 """Kept back for blending, checking and the report."""
+SAFETY = 1.2
+"""A run is expected to take so many times what was measured."""
 VIEW_SHARE = 0.6
 """Share of a script's time limit that a run on a view gets, so that the refit has room."""
 PATIENCE = 3
@@ -153,14 +155,26 @@ def expected_seconds(known: Knowledge, budget: Budget) -> float:
     """What one more run on a view is likely to take: the median so far, or half of what it may take."""
     seen = [run.seconds for run in known.runs.values() if 1 <= run.view <= MAX_VIEWS]
     limit = budget.script_seconds * VIEW_SHARE
-    return min(limit, 1.2 * median(seen)) if seen else 0.5 * limit
+    return min(limit, SAFETY * median(seen)) if seen else 0.5 * limit
 
 
-def reserve(known: Knowledge, budget: Budget, members: int | None = None) -> float:
-    """Seconds kept back for the refit and for closing: of `members` scripts, or of as many as may be refitted now."""
+def own_seconds(known: Knowledge, budget: Budget, attempt: str) -> float:
+    """What one more run of an attempt on a view is likely to take, by its slowest so far."""
+    seen = [run.seconds for run in known.runs.values() if run.attempt == attempt and 1 <= run.view <= MAX_VIEWS]
+    return min(budget.script_seconds * VIEW_SHARE, SAFETY * max(seen)) if seen else expected_seconds(known, budget)
+
+
+def side_by_side(seconds: Sequence[float], budget: Budget) -> float:
+    """What runs that take so long each take together, those that take about as long side by side."""
+    return sum(sorted(seconds, reverse=True)[:: budget.parallel])
+
+
+def reserve(known: Knowledge, budget: Budget, members: Sequence[str] = ()) -> float:
+    """Seconds kept back for the refit and for closing: of `members`, or of the attempts that may be refitted now."""
     if not known.facts.views:
         return CLOSING_SECONDS
-    per_view = 2 if known.facts.split == "time" else 1
-    refitted = members or max(1, min(RACERS, len(known.standings.attempts)))
-    waves = ceil(per_view * refitted / budget.parallel)
-    return waves * min(budget.script_seconds, REFIT_GROWTH * expected_seconds(known, budget)) + CLOSING_SECONDS
+    best = winner(known)
+    likely = list(dict.fromkeys([*best, *known.standing_of]))[: max(RACERS, len(best))]
+    each = [own_seconds(known, budget, name) for name in members or likely] or [expected_seconds(known, budget)]
+    runs = each * (2 if known.facts.split == "time" else 1)
+    return side_by_side([min(budget.script_seconds, REFIT_GROWTH * run) for run in runs], budget) + CLOSING_SECONDS

@@ -109,6 +109,10 @@ class Live:
         """Seconds that an answer, or a further try, may take now; at the last plan half of the time was `share`."""
         return min(share, 2 * share - (time.monotonic() - self.planned))
 
+    def time_left(self) -> float:
+        """Seconds of the run's minutes that are left now, at least 1."""
+        return max(1.0, self.settings.minutes * 60 - self.clock.worked(0.0))
+
     def brief(self, facts: Task, seconds: float) -> Brief:
         """What prompts say of the task; an answer may take `seconds`."""
         try:

@@ -21,9 +21,10 @@ from graphs.knowledge import (
     VIEW_SHARE,
     Budget,
     Knowledge,
-    expected_seconds,
-    fits,
     left,
+    own_seconds,
+    reserve,
+    side_by_side,
     winner,
 )
 from graphs.state import Assignment, Decision
@@ -57,10 +58,15 @@ def race(known: Knowledge, budget: Budget) -> Decision:
         behind = [racer for racer in racers if f"{racer}/{view}" not in known.runs]
         if not behind:
             continue
-        if not fits(known, budget, len(behind), expected_seconds(known, budget)):
+        own = {racer: own_seconds(known, budget, racer) for racer in behind}
+        slack = left(known, budget) - reserve(known, budget) - side_by_side(list(own.values()), budget)
+        if slack <= 0:
             return Decision("race", "no time for another view")
-        seconds = max(1.0, min(limit, left(known, budget)))
-        chosen = [Assignment(racer, known.attempts[racer].instruction, view, False, seconds) for racer in behind]
+        more = slack / ceil(len(behind) / budget.parallel)
+        chosen = [
+            Assignment(racer, known.attempts[racer].instruction, view, False, max(1.0, min(limit, own[racer] + more)))
+            for racer in behind
+        ]
         return Decision("race", f"{len(racers)} attempts are within noise of each other: view {view}", chosen)
     return Decision("race", "no view is left")
 

@@ -92,6 +92,7 @@ class ScriptedSession:
         self.sandbox.codes.append(code)
         if "profile.json" in code:
             return ok()
+        self.sandbox.allowed.append(seconds)
         with self.sandbox.lock:
             if not self.sandbox.results:
                 raise AssertionError("the scripted sandbox has no further result")
@@ -115,6 +116,8 @@ class ScriptedSandbox:
 
     results: list[ExecutionResult | SandboxError]
     codes: list[str] = field(default_factory=list)
+    allowed: list[float] = field(default_factory=list)
+    """Seconds that each script might take."""
     opened: list[object] = field(default_factory=list)
     """What each session was asked with."""
     warmed: list[tuple[int, object]] = field(default_factory=list)

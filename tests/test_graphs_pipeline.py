@@ -11,7 +11,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agents.describe import load_profile
 from agents.drive import solve
-from grading.base import FULL_VIEW, SAMPLE_VIEW, Task
+from grading.base import FULL_VIEW, SAMPLE_VIEW, Task, View
 from graphs import live
 from graphs.context import Context
 from graphs.folder import RunFolder
@@ -69,6 +69,21 @@ class Stage:
 @pytest.fixture(autouse=True)
 def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")
+
+
+def test_no_script_runs_on_when_the_minutes_are_over_whatever_took_them(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, [ok()], {"0001": 2.0}, attempts=1)
+    whole = stage.grader.make_view
+
+    def slow(number: int) -> View:
+        if stage.sandbox.codes:  # not the view of the profile
+            live.live(stage.run).clock._at -= 9.9 * 60
+        return whole(number)
+
+    stage.grader.make_view = slow  # type: ignore[method-assign]
+    assert stage.go()["valid"]
+    assert len(stage.sandbox.allowed) == 1
+    assert stage.sandbox.allowed[0] <= 6, "of ten minutes"
 
 
 def test_the_better_of_two_attempts_wins_and_is_refitted(tmp_path: Path) -> None:

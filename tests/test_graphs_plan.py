@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from grading.base import AUDIT_VIEW, FULL_VIEW, Standings
 from graphs.knowledge import Budget, Knowledge, winner
 from graphs.plan import decide
@@ -93,6 +95,27 @@ def test_time_for_the_refit_is_kept_back() -> None:
     decision = decide(scarce, BUDGET)
     assert decision.phase == "refit"
     assert all(a.seconds <= 150 for a in decision.assignments)
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_leaders_that_are_slower_than_most_race_only_where_time_for_their_refit_remains(parallel: int) -> None:
+    tried = {f"{n:04d}": 0.9 for n in range(1, 10)} | {"0010": 0.0, "0011": 0.02, "0012": 0.03}
+    budget = Budget(attempts=12, seconds=2400, first_valid=False, parallel=parallel, script_seconds=450)
+    phases = []
+    for spent in range(0, 2400, 20):
+        found = known(tried, spent=spent)
+        slow = {key: replace(run, seconds=200) for key, run in found.runs.items() if run.attempt >= "0010"}
+        decision = decide(replace(found, runs=found.runs | slow), budget)
+        phases.append(decision.phase)
+        if decision.phase == "race":
+            allowed = sorted((a.seconds for a in decision.assignments), reverse=True)
+            refits = 300 * (3 if parallel == 1 else 2)
+            assert spent + sum(allowed[::parallel]) + refits < 2400
+            assert min(allowed) >= 200
+        if decision.phase == "refit":
+            assert spent + decision.assignments[0].seconds <= 2400
+    assert list(dict.fromkeys(phases)) == ["race", "refit", "finish"]
+    assert phases.index("finish") * 20 > 2150, "one refit of 200 s fits until then"
 
 
 def test_no_run_may_take_longer_than_is_left() -> None:
