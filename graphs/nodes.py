@@ -195,7 +195,8 @@ def _insight(things: Live, facts: Task) -> Insight | None:
     if things.settings.preset or not things.mind.awake("describe"):
         return None
     try:
-        insight = find_insight(things.mind, things.brief(facts, early_seconds(things)))
+        # Without the insight of this same node before a kill: the question must be the recorded one.
+        insight = find_insight(things.mind, replace(things.brief(facts, early_seconds(things)), insight=None))
     except NoAnswer:
         return None
     write_atomically(things.folder.insight, json.dumps(asdict(insight)).encode())

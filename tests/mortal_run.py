@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,10 @@ with open("submission.csv", "w", newline="") as file:
 """A person's own script: quick, and no good."""
 WANTED = ("start", "recipe-linear")
 """What the reviewer leaves of the instructions: what takes a second each."""
-NODES = ("describe", "propose", "critique", "rank", "review", "plan", "write", "execute", "grade", "record", "finish")
+MODEL = "MORTAL_MODEL"
+"""Environment variable: a model's name. With it a person's own script fails, and the model mends and improves it."""
+BEFORE = ("describe", "propose", "critique", "rank", "review")
+NODES = (*BEFORE, "plan", "write", "execute", "repair", "grade", "record", "finish")
 
 
 class Observer(BaseCallbackHandler):
@@ -91,21 +95,19 @@ def main() -> None:
 
 def go_on(folder: RunFolder, watch: Watch) -> None:
     """To the end, over the review."""
-    own = folder.path.with_name("own.py")
-    write_atomically(own, OWN.encode())
-    said = Context(
-        attempts=2, minutes=30, parallel=1, cpus=1, memory_mb=2048, model="none", ranker="prior", review=True
-    )
+    own, model = folder.path.with_name("own.py"), os.environ.get(MODEL, "none")
+    write_atomically(own, (OWN if model == "none" else "raise ValueError('not yet')\n").encode())
+    said = Context(attempts=2, minutes=30, parallel=1, cpus=1, memory_mb=2048, model=model, ranker="prior", review=True)
     task = None if folder.record.exists() else TASK
     while waiting := solve(task, folder.path, replace(said, start=str(own)), watch).review:
         task = None
-        keep_the_quick(waiting)
+        keep_the_quick(waiting, WANTED if model == "none" else WANTED[:1])
 
 
-def keep_the_quick(review: Path) -> None:
+def keep_the_quick(review: Path, wanted: Sequence[str]) -> None:
     """What the reviewer does with the file."""
     found = yaml.safe_load(review.read_text())
-    kept = [entry for name in WANTED for entry in found if entry["id"] == name]
+    kept = [entry for name in wanted for entry in found if entry["id"] == name]
     write_atomically(review, yaml.safe_dump(kept).encode())
 
 
