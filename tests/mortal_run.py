@@ -104,7 +104,7 @@ def go_on(folder: RunFolder, watch: Watch) -> None:
         keep_the_quick(waiting, WANTED if model == "none" else WANTED[:1])
 
 
-def keep_the_quick(review: Path, wanted: Sequence[str]) -> None:
+def keep_the_quick(review: Path, wanted: Sequence[str] = WANTED) -> None:
     """What the reviewer does with the file."""
     found = yaml.safe_load(review.read_text())
     kept = [entry for name in wanted for entry in found if entry["id"] == name]
