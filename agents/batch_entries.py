@@ -15,8 +15,10 @@ from agents.batch_report import cap_of, money
 from agents.batch_share import Share, share_options
 from agents.batch_table import AGAIN, ENDED, Row
 from agents.batch_tasks import BatchTask
+from agents.drive import delivered
 from grading.base import TaskError
 from grading.task import TaskSpec, load_spec
+from graphs.folder import RunFolder
 from models.setup import role_models
 
 
@@ -50,7 +52,7 @@ class Prepared:
         """Its task file; None where only its own process can say what is wrong with it, or what it is."""
         try:
             return load_spec(self.task.path, {"metric": self.orders.metric} if self.orders.metric else {})
-        except TaskError:
+        except Exception:  # noqa: BLE001 - whatever is wrong with one task costs no other
             return None
 
     def size(self) -> int:
@@ -91,12 +93,13 @@ class Prepared:
 def missing(tasks: Sequence[BatchTask], rows: Mapping[str, Row], orders: Orders, again: bool) -> list[Entry]:
     """What is to be worked on: all but what came to its end; with `again` also what ended without a submission.
 
+    A run whose submission was removed since is gone on with, which puts it back, or begun anew where nothing can.
     Large tables come first: they mostly take longest, and one that begins last has the machine for itself.
     """
     found = []
     for task in tasks:
         row = rows.get(task.name, Row(task.name, str(task.path)))
-        anew = again and row.status in AGAIN
+        anew = (again and row.status in AGAIN) or _lost(row, orders.out)
         if anew or row.status not in ENDED or not _kept(row, orders.out):
             prepared = Prepared(task, orders)
             found.append((prepared.size(), Entry(row, prepared.job, prepared.wish, anew)))
@@ -106,6 +109,19 @@ def missing(tasks: Sequence[BatchTask], rows: Mapping[str, Row], orders: Orders,
 def _kept(row: Row, out: Path) -> bool:
     """Whether what the row says is still there."""
     return row.status != "done" or (out / "runs" / row.name / "submission.csv").is_file()
+
+
+def _lost(row: Row, out: Path) -> bool:
+    """Whether a run has ended and nothing is left of what it delivered. One on another machine knows that itself."""
+    folder = RunFolder(out / "runs" / row.name)
+    ended = row.status == "done" or (row.status not in ENDED and folder.report.exists())
+    if not ended or not folder.record.exists():
+        return False
+    try:
+        delivered(folder)
+    except TaskError:
+        return True
+    return False
 
 
 def spent_so_far(rows: Mapping[str, Row], out: Path) -> dict[str, float]:

@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, Decimal, localcontext
 from pathlib import Path
 
 from agents.batch_report import Found, last_line, read_found, spent_or
@@ -126,8 +127,14 @@ def _arguments(job: Job) -> list[str]:
     if job.folder.exists():
         job.earlier.mkdir(parents=True, exist_ok=True)
         job.folder.rename(job.earlier / str(len(list(job.earlier.iterdir())) + 1))
-    cap = [] if job.usd is None else ["--usd", f"{job.usd:.6f}"]
+    cap = [] if job.usd is None else ["--usd", dollars(job.usd)]
     return [job.task, "--out", str(job.folder), *job.options, *cap]
+
+
+def dollars(usd: float) -> str:
+    """USD in decimals, rounded down: a run never gets more than is held for it."""
+    with localcontext(rounding=ROUND_DOWN):
+        return f"{Decimal(repr(usd)):.6f}"
 
 
 def _run(job: Job, arguments: list[str], stopping: threading.Event) -> tuple[int, bool, int]:
@@ -176,6 +183,15 @@ def _kill(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+def _looked_at(folder: Path) -> bool:
+    """Whether the task of a run was found right, so that what it has done since would be lost by beginning it anew.
+
+    The profile is written after all checks of the task and before anything is tried. What is refused later can be put
+    right while the run waits, such as a key that this shell does not have.
+    """
+    return RunFolder(folder).profile.exists()
+
+
 def _judged(job: Job, code: int, stopped: bool, since: int) -> tuple[Status, str | None, Found | None]:
     """What an exit code means, with the report and the last line of the log. A traceback is no answer of a run."""
     found = read_found(job.folder) if code in (0, 1) else None
@@ -187,7 +203,7 @@ def _judged(job: Job, code: int, stopped: bool, since: int) -> tuple[Status, str
         return "stopped", "it was stopped and can be gone on with", None
     line = last_line(job.log, since)
     if code == 2:
-        return "refused", line, None
+        return "stopped" if _looked_at(job.folder) else "refused", line, None
     if code < 0:
         return "failed", f"killed by signal {-code} ({signal.strsignal(-code)})", None
     return "failed", f"exit code {code}: {line}", None

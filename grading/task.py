@@ -12,7 +12,7 @@ from grading.base import Direction, TaskError
 from grading.layout import folder_fields
 from grading.metric_names import CUSTOM, metric_info, resolve_metric
 from grading.task_paths import MAX_TEXT, check_files, own_code, read_description
-from grading.task_text import fault, read_yaml
+from grading.task_text import fault, read_yaml, usable_path
 from sandbox.script import MOUNT_NAME
 
 TASK_FILE = "task.yaml"
@@ -242,11 +242,10 @@ def _validated(fields: dict[str, object], source: Path) -> TaskSpec:
 
 def _resolved(spec: TaskSpec, source: Path, where: Path) -> TaskSpec:
     """Paths absolute and checked, the metric canonical, the description read."""
-    data = (where / spec.data.expanduser()).resolve()
-    if not data.is_dir():
-        fault = "is a file, not a folder" if data.exists() else "does not exist"
-        raise TaskError(f"{source}: data: {data} {fault}; give the folder that holds train and test.")
-    check_files(spec.files.model_dump(), source, data)
+    data = _data(spec.data, source, where)
+    for field, value in spec.files:
+        with usable_path(source, f"files.{field}"):
+            check_files({field: value}, source, data)
     changes: dict[str, object] = {
         "data": data,
         "name": spec.name or (where.name if source.is_file() else data.name),
@@ -256,23 +255,38 @@ def _resolved(spec: TaskSpec, source: Path, where: Path) -> TaskSpec:
     }
     if spec.views.file is not None:
         changes["views"] = spec.views.model_copy(
-            update={"file": own_code(spec.views.file, "views.file", source, where)}
+            update={"file": _own_code(spec.views.file, "views.file", source, where)}
         )
     return spec.model_copy(update=changes)
 
 
+def _data(path: Path, source: Path, where: Path) -> Path:
+    with usable_path(source, "data"):
+        data = (where / path.expanduser()).resolve()
+        if not data.is_dir():
+            fault = "is a file, not a folder" if data.exists() else "does not exist"
+            raise TaskError(f"{source}: data: {data} {fault}; give the folder that holds train and test.")
+    return data
+
+
 def _mounted(name: str, path: Path, source: Path, where: Path) -> Path:
-    found = (where / path.expanduser()).resolve()
-    if not found.exists():
-        raise TaskError(f"{source}: mounts.{name}: {found} does not exist; name a file or folder, or leave it out.")
+    with usable_path(source, f"mounts.{name}"):
+        found = (where / path.expanduser()).resolve()
+        if not found.exists():
+            raise TaskError(f"{source}: mounts.{name}: {found} does not exist; name a file or folder, or leave it out.")
     return found
+
+
+def _own_code(name: str, field: str, source: Path, where: Path) -> str:
+    with usable_path(source, field):
+        return own_code(name, field, source, where)
 
 
 def _metric(metric: MetricSpec, source: Path, where: Path) -> MetricSpec:
     if metric.file is not None:
         if metric.direction is None:
             raise TaskError(f"{source}: metric.direction is missing; with a file, say minimize or maximize.")
-        file = own_code(metric.file, "metric.file", source, where)
+        file = _own_code(metric.file, "metric.file", source, where)
         return metric.model_copy(update={"name": CUSTOM, "file": file})
     name = resolve_metric(str(metric.name), f"{source}: metric")
     known = metric_info(name).direction

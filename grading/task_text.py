@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -50,6 +53,23 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark is not None else str(problem)
 
 
+@contextmanager
+def usable_path(source: Path, field: str) -> Iterator[None]:
+    """What is done meanwhile looks up the path that a field names.
+
+    Raises:
+        TaskError: the machine cannot look it up: it holds a null byte, is too long, runs in a circle, or names a home
+            folder that is not there.
+    """
+    try:
+        yield
+    except TaskError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise TaskError(f"{source}: {field}: the path cannot be used ({reason}); correct the path.") from error
+
+
 def fault(error: ValidationError, model: type[BaseModel]) -> str:
     """The first fault as a sentence; an unknown field goes first, since it often is the cause of a missing one."""
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
@@ -66,9 +86,11 @@ def fault(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _fields_at(place: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """The fields of the section at a place; a part of it that is no field is the name of an entry, as of a price."""
     for part in place:
-        inner = model.model_fields[str(part)].annotation
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
+        field = model.model_fields.get(str(part))
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
     return list(model.model_fields)
 
 

@@ -1,14 +1,19 @@
-"""Which tasks a batch has, what they are called, and how shards divide them."""
+"""Which tasks a batch has, what they are called, how shards divide them, and what becomes of single ones."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
+from agents.batch_entries import Prepared
 from agents.batch_tasks import BatchTask, Shard, find_tasks, parse_shard, with_names
 from grading.base import TaskError
-from tests.batches import a_task
+from grading.task import load_spec
+from graphs.folder import RunFolder
+from tests.batches import MODEL, a_task, arguments, calls, orders, results, solve
 
 
 def found(*named: object) -> list[Path]:
@@ -82,3 +87,85 @@ def test_a_shard_is_said_as_i_of_n() -> None:
     for text in ("0/8", "9/8", "1", "1/0", "a/b", "-1/8", "1/2/3"):
         with pytest.raises(TaskError, match="--shard"):
             parse_shard(text)
+
+
+def test_a_run_that_is_refused_on_the_way_loses_nothing(tmp_path: Path) -> None:
+    """A key is missing in this shell, say: once it is there, the same call goes on, and so does --again."""
+    out, task = tmp_path / "out", a_task(tmp_path / "task", "machine", "refuse", "refuse", "ok")
+    solve(out, task, retries=0)
+    profile = RunFolder(out / "runs/task").profile
+    profile.parent.mkdir()
+    profile.touch()
+    for again in (False, True):
+        assert not solve(out, task, again=again).all_done
+        found = results(out)["task"]
+        assert (found["status"], found["code"], found["fault"]) == ("stopped", 2, "a sentence about refuse")
+    assert solve(out, task).all_done
+    assert calls(out) == [("task", "begin"), *[("task", "resume")] * 3]
+
+
+@pytest.mark.parametrize(("blind", "left"), [(True, "graded/submission.csv"), (False, "attempts/0001/predictions.csv")])
+def test_a_submission_that_was_removed_is_put_back_by_its_run_or_made_anew(
+    tmp_path: Path, blind: bool, left: str
+) -> None:
+    out, task = tmp_path / "out", a_task(tmp_path / "task", "ok", "ok", "machine", "ok", text=f"models: {MODEL}\n")
+    solve(out, task, usd=2.0)
+    run = RunFolder(out / "runs/task")
+    (run.path / left).parent.mkdir(parents=True)
+    (run.path / left).touch()
+    report = json.loads(run.report.read_text()) | {"blind": blind}
+    report["attempts"][0]["runs"] = [{"view": 0, "predictions": left}]
+    run.report.write_text(json.dumps(report))
+    run.submission.unlink()
+    assert solve(out, task, usd=2.0).all_done
+    run.report.write_text(json.dumps(report))
+    run.submission.unlink()
+    assert not solve(out, task, retries=0).all_done
+    (run.path / left).unlink()
+    assert solve(out, task, usd=2.0).all_done
+    assert calls(out) == [("task", "begin"), ("task", "resume"), ("task", "resume"), ("task", "begin")]
+    assert arguments(out, "task")[-2:] == ["--usd", "2.000000"]
+    assert (out / "earlier/task/1/report.json").exists()
+
+
+MISTAKES = {
+    "data": 'data: "\\0x"',
+    "files.train": 'files: {train: "a\\0"}',
+    "metric.file": 'metric: {file: "\\0.py", direction: minimize}',
+    "views.file": 'views: {file: "~nobody-of-this-name/a.py"}',
+    "mounts.w": f"mounts: {{w: {'a' * 300}}}",
+    "'prices.m.inputs'": "prices: {m: {input: 1, output: 1, inputs: 1}}",
+}
+
+
+@pytest.mark.parametrize("field", MISTAKES)
+def test_a_mistake_in_one_task_file_costs_one_task_and_is_one_sentence(tmp_path: Path, field: str) -> None:
+    out, wrong = tmp_path / "out", a_task(tmp_path / "wrong", "refuse", text=MISTAKES[field])
+    solve(out, wrong, a_task(tmp_path / "right"))
+    assert {name: row["status"] for name, row in results(out).items()} == {"wrong": "refused", "right": "done"}
+    with pytest.raises(TaskError, match=rf"{re.escape(str(wrong))}: [^:]*{re.escape(field)}"):
+        load_spec(wrong)
+
+
+def test_what_nobody_foresaw_of_one_task_is_left_to_its_own_process(tmp_path: Path) -> None:
+    prepared = Prepared(BatchTask("a", Path("~nobody-of-this-name/task.yaml")), orders(tmp_path))
+    with pytest.raises(RuntimeError):
+        load_spec(prepared.task.path)
+    assert prepared.size() == 0
+    assert prepared.job(None, False).task == "~nobody-of-this-name/task.yaml"
+
+
+def test_a_done_task_whose_run_says_nothing_of_what_it_delivered_is_begun_anew(tmp_path: Path) -> None:
+    out, task = tmp_path / "out", a_task(tmp_path / "task")
+    solve(out, task)
+    run = RunFolder(out / "runs/task")
+    run.submission.unlink()
+    run.report.unlink()
+    assert solve(out, task).all_done
+    assert calls(out) == [("task", "begin"), ("task", "begin")]
+
+
+def test_a_cap_is_never_rounded_up(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    solve(out, a_task(tmp_path / "task", text=f"models: {MODEL}\n"), total_usd=0.6666667)
+    assert arguments(out, "task")[-2:] == ["--usd", "0.666666"]

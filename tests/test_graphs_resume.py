@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents import drive
+from grading.base import TaskError
 from graphs.checkpoints import THREAD, Saver, Store
 from graphs.folder import RunFolder
 from tests.fakes import ok
@@ -120,3 +121,26 @@ def test_a_run_whose_folder_has_moved_goes_on(dies_at: int, tmp_path: Path) -> N
     assert tried(go(again)) == expected
     assert not (tmp_path / "here").exists()
     assert len(stage.sandbox.codes) + len(again.sandbox.codes) <= 8 + BRANCHES
+
+
+@pytest.mark.parametrize("views", [2, 0])
+def test_a_submission_that_was_removed_is_put_back_as_it_was_delivered(views: int, tmp_path: Path) -> None:
+    """Where scripts are graded it is what the grader wrote last, elsewhere the predictions of the winner."""
+    stage = Stage(tmp_path, [ok()] * 30, VALUES, views=views, attempts=3, unblind=None if views else "no rows match")
+    assert go(stage)["valid"]
+    graded, predictions = stage.folder.graded, stage.folder.attempt("0001", 1) / "view-0" / "predictions.csv"
+    delivered, other = (graded, predictions) if views else (predictions, graded)
+    assert delivered.read_bytes() == stage.folder.submission.read_bytes()
+    other.parent.mkdir(exist_ok=True)
+    delivered.write_bytes(b"delivered")
+    other.write_bytes(b"another")
+    stage.folder.submission.unlink()
+    assert go(stage)["valid"]
+    assert stage.folder.submission.read_bytes() == b"delivered"
+    stage.folder.submission.unlink()
+    delivered.unlink()
+    with pytest.raises(TaskError, match=r"submission\.csv is gone, and so is .*: start the task anew"):
+        go(stage)
+    stage.folder.report.unlink()
+    with pytest.raises(TaskError, match=r"report\.json cannot be read .*: start the task anew"):
+        go(stage)
