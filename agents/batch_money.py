@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LEAST_USD = 0.01
 """A task that asks models is not begun with less, unless its own cap is that low."""
+
+
+def fair_part(total: float, spent: Iterable[float]) -> float:
+    """What each part of a batch may come to, so that all parts together come to the total.
+
+    `spent` holds what each has spent so far, in USD: what one has spent beyond its equal part is missing for the
+    others. It stays the same while no part passes it, so that parts which begin at different times agree on it.
+    """
+    below = sorted(spent)
+    while below and below[-1] > total / len(below):
+        total -= below.pop()
+    return max(0.0, total / len(below)) if below else 0.0
 
 
 @dataclass(frozen=True)

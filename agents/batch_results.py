@@ -7,13 +7,13 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from agents.batch_page import page
-from agents.batch_table import Row, read_rows
+from agents.batch_table import Row, read_rows, refuse
 from sandbox.files import locked, write_atomically
 
 COLUMNS = (
@@ -24,10 +24,10 @@ PATIENCE_S = 10.0
 """How long another shard may be at it; it then has written what it knows, and writes again soon."""
 
 
-def write_results(out: Path) -> None:
-    """Write all three from the tables of all shards.
+def write_results(out: Path, passed_over: Callable[[Path, Exception], object] = refuse) -> None:
+    """Write all three from the tables of all shards; `passed_over` takes each that cannot be read.
 
-    Raises: TaskError where a table cannot be read.
+    Raises: OSError; TaskError, SandboxError where a table cannot be read, unless `passed_over` takes them.
     """
     until = time.monotonic() + PATIENCE_S
     while True:
@@ -39,12 +39,16 @@ def write_results(out: Path) -> None:
                 return
             time.sleep(0.05)
     with lock:
-        results = [result(out, row) for row in sorted(read_rows(out).values(), key=lambda row: row.name)]
+        results = [result(out, row) for row in _by_name(read_rows(out, passed_over))]
         sums = totals(results)
         write_atomically(out / "results.csv", as_csv(results).encode("utf-8", "replace"))
         text = json.dumps({"totals": sums, "tasks": results}, indent=1, ensure_ascii=False)
         write_atomically(out / "results.json", (text + "\n").encode("utf-8", "replace"))
         write_atomically(out / "index.html", page(results, sums).encode("utf-8", "replace"))
+
+
+def _by_name(rows: Mapping[str, Row]) -> list[Row]:
+    return sorted(rows.values(), key=lambda row: row.name)
 
 
 def result(out: Path, row: Row) -> dict[str, Any]:

@@ -5,8 +5,9 @@ One process writes a file; others only read it, so that a shared folder needs no
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Literal
 
 from agents.batch_tasks import Shard
 from grading.base import TaskError
+from graphs.full_disk import MIB, DiskFull, is_full
+from sandbox.base import SandboxError
 
 Status = Literal["waiting", "running", "done", "invalid", "refused", "failed", "stopped"]
 ENDED: tuple[Status, ...] = ("done", "invalid", "refused")
@@ -22,6 +25,8 @@ AGAIN: tuple[Status, ...] = ("invalid", "refused")
 """Begun anew by --again."""
 PATIENCE_S = 30.0
 """How long a reader waits while another process writes."""
+PRIMARY = 0xFF
+"""The kind of an error of SQLite; https://sqlite.org/rescode.html."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +91,45 @@ class Table:
 
 @contextmanager
 def open_table(out: Path, shard: Shard) -> Iterator[Table]:
-    """The table of a shard in the batch's folder, made where there is none."""
-    with closing(_connected(out / f"{table_name(shard)}.sqlite", "rwc")) as connection, _readable(out):
+    """The table of a shard in the batch's folder, made where there is none.
+
+    Raises: TaskError where it is no table, SandboxError where the machine cannot read or write it, DiskFull for all
+    that fails meanwhile because the folder has no room.
+    """
+    path = out / f"{table_name(shard)}.sqlite"
+    with _usable(path), closing(_connected(path, "rwc")) as connection:
         connection.execute(_CREATE)
         yield Table(connection)
 
 
-def read_rows(out: Path) -> dict[str, Row]:
-    """Name -> row, of all shards; where several have a task, the newest.
+def refuse(_path: Path, fault: Exception) -> None:
+    """Let no table be passed over."""
+    raise fault
 
-    Raises: TaskError where a table cannot be read.
+
+def read_rows(out: Path, passed_over: Callable[[Path, Exception], object] = refuse) -> dict[str, Row]:
+    """Name -> row, of all shards; where several have a task, the newest. `passed_over` takes what cannot be read.
+
+    Raises: TaskError, SandboxError, unless `passed_over` takes them.
     """
     rows: dict[str, Row] = {}
     for path in sorted(out.glob("batch*.sqlite")):
-        with _readable(path), closing(_connected(path, "rw")) as connection:
-            for values in connection.execute(_ALL).fetchall() if _has_table(connection) else ():
-                row = Row(**dict(zip(_NAMES, values, strict=True)) | {"valid": bool(values[_NAMES.index("valid")])})
-                if row.name not in rows or rows[row.name].changed < row.changed:
-                    rows[row.name] = row
+        try:
+            found = _rows_of(path)
+        except (TaskError, SandboxError) as fault:
+            passed_over(path, fault)
+            continue
+        for row in found:
+            if row.name not in rows or rows[row.name].changed < row.changed:
+                rows[row.name] = row
     return rows
+
+
+def _rows_of(path: Path) -> list[Row]:
+    with _usable(path), closing(_connected(path, "rw")) as connection:
+        found = connection.execute(_ALL).fetchall() if _has_table(connection) else []
+    valid = _NAMES.index("valid")
+    return [Row(**dict(zip(_NAMES, values, strict=True)) | {"valid": bool(values[valid])}) for values in found]
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
@@ -117,10 +142,31 @@ def _has_table(connection: sqlite3.Connection) -> bool:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _usable(path: Path) -> Iterator[None]:
+    """What SQLite cannot do with a file is the machine's failure where the disk is full or broken, else a mistake."""
     try:
-        yield
+        with _room_in(path.parent):
+            yield
     except sqlite3.DatabaseError as fault:
-        raise TaskError(
+        by_machine = getattr(fault, "sqlite_errorcode", 0) & PRIMARY == sqlite3.SQLITE_IOERR
+        raise (SandboxError if by_machine else TaskError)(
             f"{path} cannot be used ({fault}): make room there or move it away, or name another folder with --out."
         ) from None
+
+
+@contextmanager
+def _room_in(out: Path) -> Iterator[None]:
+    """What fails in here for want of room in the batch's folder is the machine's failure.
+
+    Raises: DiskFull.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.DatabaseError) as fault:
+        if not is_full(fault):
+            raise
+        free = shutil.disk_usage(out).free / MIB
+        raise DiskFull(
+            f"The disk that holds {out} is full, or your part of it ({free:.0f} MiB are left): make room there; the "
+            f"same command then goes on."
+        ) from fault

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -18,19 +18,25 @@ from agents.batch_loop import Watch
 from agents.batch_page import score_of
 from agents.batch_table import Row, Status
 from agents.terminal import plain_console
+from grading.base import TaskError
 
 RECENT = 12
 """So many ended tasks stand in the live table."""
 COLUMNS = {"task": 12, "status": 8, "score expected": 20, "winner or fault": 10, "min": 5, "USD": 6}
 """Headings of the live table, and how narrow each may get."""
+LOOK_SECONDS = 5.0
+"""Between two looks at what a running task has spent."""
 STYLES = {"done": "green", "running": "bold", "invalid": "red", "refused": "red", "failed": "red"}
 
 
 @contextmanager
-def batch_watcher(rows: Mapping[str, Row], quiet: bool) -> Iterator[Watch]:
-    """The watch that fits where we are; `rows` are the tasks of this call as they stand."""
+def batch_watcher(rows: Mapping[str, Row], quiet: bool, spent: Callable[[str], float]) -> Iterator[Watch]:
+    """The watch that fits where we are; `rows` are the tasks of this call as they stand.
+
+    `spent` tells what a running task, by name, has spent so far in USD; TaskError or OSError where that is not known.
+    """
     console = plain_console()
-    board = Board(dict(rows))
+    board = Board(dict(rows), spent)
     if quiet:
         yield board.take
     elif console.is_terminal:
@@ -45,11 +51,25 @@ class Board:
     """The live table: what runs, what ended last, and the sums."""
 
     rows: dict[str, Row]
+    spent: Callable[[str], float] = lambda _: 0.0
     since: float = field(default_factory=time.monotonic)
+    looked: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Running task -> when it was last looked at, and what it had spent."""
 
     def take(self, row: Row) -> None:
         """Remember a row that has changed."""
         self.rows[row.name] = row
+
+    def usd(self, row: Row) -> float:
+        """What a task has cost so far."""
+        if row.status != "running":
+            return row.usd
+        at, found = self.looked.get(row.name, (0.0, 0.0))
+        if time.monotonic() - at >= LOOK_SECONDS:
+            with suppress(TaskError, OSError):  # it is told where the money is counted
+                found = self.spent(row.name)
+            self.looked[row.name] = time.monotonic(), found
+        return max(row.usd, found)
 
     def sums(self) -> str:
         """How many are how, and what all cost."""
@@ -57,9 +77,9 @@ class Board:
         counts = Counter(row.status for row in rows)
         names: tuple[Status, ...] = ("done", "running", "waiting", "stopped", "invalid", "refused", "failed")
         status = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
-        work = sum(row.seconds for row in rows) / 60
+        work = sum(row.seconds + _running_seconds(row) for row in rows) / 60
         tasks = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
-        return f"{tasks}: {status}; {work:.1f} min of work, {sum(row.usd for row in rows):.4f} USD"
+        return f"{tasks}: {status}; {work:.1f} min of work, {sum(map(self.usd, rows)):.4f} USD"
 
     def render(self) -> RenderableType:
         """The table as it is now."""
@@ -71,16 +91,21 @@ class Board:
             justify: Literal["right", "left"] = "right" if heading in ("min", "USD") else "left"
             table.add_column(heading, no_wrap=True, min_width=least, max_width=60, justify=justify)
         for row in [*ended[-RECENT:], *running]:
-            table.add_row(*_cells(row))
+            table.add_row(*_cells(row, self.usd(row)))
         elapsed = time.monotonic() - self.since
         return Group(table, Text(f"{elapsed:.0f} s  {self.sums()}", style="bold"))
 
 
-def _cells(row: Row) -> list[Text]:
-    minutes = (time.time() - (row.begun or time.time()) if row.status == "running" else row.seconds) / 60
+def _running_seconds(row: Row) -> float:
+    """How long it runs already, this time."""
+    return time.time() - row.begun if row.status == "running" and row.begun else 0.0
+
+
+def _cells(row: Row, usd: float) -> list[Text]:
+    minutes = (_running_seconds(row) if row.status == "running" else row.seconds) / 60
     words = (row.name, row.status, score_of(asdict(row)), row.fault or row.winner or "")
     styles = ("", STYLES.get(row.status, ""), "", "")
-    return [*map(Text, words, styles), Text(f"{minutes:.1f}"), Text(f"{row.usd:.4f}")]
+    return [*map(Text, words, styles), Text(f"{minutes:.1f}"), Text(f"{usd:.4f}")]
 
 
 @dataclass

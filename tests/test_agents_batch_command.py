@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,19 @@ def test_without_an_engine_the_exit_code_is_3_and_nothing_is_begun(tmp_path: Pat
     assert done.returncode == 3
     assert len(done.stderr.strip().splitlines()) == 1
     assert ",waiting," in (tmp_path / "out/results.csv").read_text()
+
+
+def test_a_full_disk_is_one_sentence_with_exit_code_3_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """The first file that the results are written to has no room; then, with room, the engine is what is missing."""
+    out, task = tmp_path / "out", a_task(tmp_path / "task")
+    no_engine = {"DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+    out.mkdir()
+    (out / f".results.csv.{os.getpid()}").symlink_to("/dev/full")
+    done = here(app, task, "--out", out, env=no_engine)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"The disk that holds {out} is full")
+    assert "the same command then goes on" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    (out / f".results.csv.{os.getpid()}").unlink()
+    assert here(app, task, "--out", out, env=no_engine).returncode == 3
+    assert ",waiting," in (out / "results.csv").read_text()

@@ -1,13 +1,17 @@
-"""SIGTERM and Ctrl-C: the first lets running tasks end, the second stops them; a killed batch leaves no process."""
+"""SIGTERM, Ctrl-C, a terminal that hangs up: running tasks end, or are stopped; a killed batch leaves no process."""
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.batches import a_task, calls, results, solve
 
@@ -59,6 +63,40 @@ def test_the_second_signal_stops_what_runs_to_be_gone_on_with(tmp_path: Path) ->
     assert statuses == {"a": "stopped", "b": "stopped", "c": "waiting"}
     assert solve(out, *paths[:2]).all_done
     assert calls(out)[2:] == [("a", "resume"), ("b", "resume")]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_terminal_that_hangs_up_lets_running_tasks_end(signals: int, tmp_path: Path) -> None:
+    """Its whole process group is told, as by a shell that ends; and nobody reads what is printed any more."""
+    out, paths = tmp_path / "out", [a_task(tmp_path / name, "hold") for name in "abc"]
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-u", "-m", "tests.batches", str(out), "1", *map(str, paths)]
+    batch = subprocess.Popen(command, cwd=ROOT, stdout=terminal, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    until((out / "runs/a/holds").exists)
+    os.close(master)
+    for _ in range(signals):
+        os.killpg(batch.pid, signal.SIGHUP)
+        time.sleep(0.4)  # two ticks of the loop, in which it prints
+    assert batch.poll() is None
+    (out / "go").touch()
+    assert batch.wait(30) == 130
+    assert {name: row["status"] for name, row in results(out).items()} == {"a": "done", "b": "waiting", "c": "waiting"}
+    assert solve(out, *paths).all_done
+    assert calls(out) == [(name, "begin") for name in "abc"]
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    """As nohup starts it."""
+    out, paths = tmp_path / "out", [a_task(tmp_path / name, "hold") for name in "ab"]
+    command = [sys.executable, "-u", "-m", "tests.batches", str(out), "1", *map(str, paths)]
+    batch = subprocess.Popen(["nohup", *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until((out / "runs/a/holds").exists)
+    batch.send_signal(signal.SIGHUP)
+    (out / "go").touch()
+    printed, _ = batch.communicate(timeout=30)
+    assert batch.returncode == 0, printed
+    assert {row["status"] for row in results(out).values()} == {"done"}
 
 
 def test_a_run_ends_with_the_process_that_started_it() -> None:
