@@ -19,8 +19,6 @@ REFIT_GROWTH = 1.5
 """A refit sees all rows, a view about 72 % of them; fits grow a little faster than their rows."""
 CLOSING_SECONDS = 8.0
 """Kept back for blending, checking and the report."""
-SAFETY = 1.2
-"""A run is expected to take so many times what was measured."""
 VIEW_SHARE = 0.6
 """Share of a script's time limit that a run on a view gets, so that the refit has room."""
 PATIENCE = 3
@@ -155,13 +153,13 @@ def expected_seconds(known: Knowledge, budget: Budget) -> float:
     """What one more run on a view is likely to take: the median so far, or half of what it may take."""
     seen = [run.seconds for run in known.runs.values() if 1 <= run.view <= MAX_VIEWS]
     limit = budget.script_seconds * VIEW_SHARE
-    return min(limit, SAFETY * median(seen)) if seen else 0.5 * limit
+    return min(limit, 1.2 * median(seen)) if seen else 0.5 * limit
 
 
 def own_seconds(known: Knowledge, budget: Budget, attempt: str) -> float:
-    """What one more run of an attempt on a view is likely to take, by its slowest so far."""
+    """What one more run of an attempt on a view is likely to take: as long as its slowest so far."""
     seen = [run.seconds for run in known.runs.values() if run.attempt == attempt and 1 <= run.view <= MAX_VIEWS]
-    return min(budget.script_seconds * VIEW_SHARE, SAFETY * max(seen)) if seen else expected_seconds(known, budget)
+    return max(seen) if seen else expected_seconds(known, budget)
 
 
 def side_by_side(seconds: Sequence[float], budget: Budget) -> float:
