@@ -13,12 +13,16 @@ from graphs.state import Attempt, Run, State
 from models.base import Role
 from ranker.base import Ranked
 
+NOISE = 2.0
+"""An attempt races on while it is behind by at most so many paired standard errors (about 95 %)."""
 RACERS = 3
 """At most so many attempts race for further views, the leader among them."""
 REFIT_GROWTH = 1.5
 """A refit sees all rows, a view about 72 % of them; fits grow a little faster than their rows."""
 CLOSING_SECONDS = 8.0
 """Kept back for blending, checking and the report."""
+SAFETY = 1.2
+"""A run on a view is given at least so many times what such runs have taken."""
 VIEW_SHARE = 0.6
 """Share of a script's time limit that a run on a view gets, so that the refit has room."""
 PATIENCE = 3
@@ -115,6 +119,11 @@ def winner(known: Knowledge) -> dict[str, float]:
     return {min(valid): 1.0} if valid else {}
 
 
+def racers(known: Knowledge) -> list[str]:
+    """Attempts that cannot be told from the leader, the best first."""
+    return [name for name, s in known.standing_of.items() if s.behind <= NOISE * s.behind_error][:RACERS]
+
+
 def left(known: Knowledge, budget: Budget) -> float:
     """Seconds of the budget that are left."""
     return budget.seconds - known.spent
@@ -153,13 +162,13 @@ def expected_seconds(known: Knowledge, budget: Budget) -> float:
     """What one more run on a view is likely to take: the median so far, or half of what it may take."""
     seen = [run.seconds for run in known.runs.values() if 1 <= run.view <= MAX_VIEWS]
     limit = budget.script_seconds * VIEW_SHARE
-    return min(limit, 1.2 * median(seen)) if seen else 0.5 * limit
+    return min(limit, SAFETY * median(seen)) if seen else 0.5 * limit
 
 
 def own_seconds(known: Knowledge, budget: Budget, attempt: str) -> float:
-    """What one more run of an attempt on a view is likely to take: as long as its slowest so far."""
+    """What an attempt takes on a view: the median of its own runs."""
     seen = [run.seconds for run in known.runs.values() if run.attempt == attempt and 1 <= run.view <= MAX_VIEWS]
-    return max(seen) if seen else expected_seconds(known, budget)
+    return median(seen) if seen else expected_seconds(known, budget)
 
 
 def side_by_side(seconds: Sequence[float], budget: Budget) -> float:
@@ -168,11 +177,11 @@ def side_by_side(seconds: Sequence[float], budget: Budget) -> float:
 
 
 def reserve(known: Knowledge, budget: Budget, members: Sequence[str] = ()) -> float:
-    """Seconds kept back for the refit and for closing: of `members`, or of the attempts that may be refitted now."""
+    """Seconds kept back for the refit and for closing: of `members`, or of the attempts that may win."""
     if not known.facts.views:
         return CLOSING_SECONDS
     best = winner(known)
-    likely = list(dict.fromkeys([*best, *known.standing_of]))[: max(RACERS, len(best))]
+    likely = list(dict.fromkeys([*best, *racers(known)]))[: max(RACERS, len(best))]
     each = [own_seconds(known, budget, name) for name in members or likely] or [expected_seconds(known, budget)]
     runs = each * (2 if known.facts.split == "time" else 1)
     return side_by_side([min(budget.script_seconds, REFIT_GROWTH * run) for run in runs], budget) + CLOSING_SECONDS
