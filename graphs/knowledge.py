@@ -13,8 +13,6 @@ from graphs.state import Attempt, Run, State
 from models.base import Role
 from ranker.base import Ranked
 
-NOISE = 2.0
-"""An attempt races on while it is behind by at most so many paired standard errors (about 95 %)."""
 RACERS = 3
 """At most so many attempts race for further views, the leader among them."""
 REFIT_GROWTH = 1.5
@@ -119,11 +117,6 @@ def winner(known: Knowledge) -> dict[str, float]:
     return {min(valid): 1.0} if valid else {}
 
 
-def racers(known: Knowledge) -> list[str]:
-    """Attempts that cannot be told from the leader, the best first."""
-    return [name for name, s in known.standing_of.items() if s.behind <= NOISE * s.behind_error][:RACERS]
-
-
 def left(known: Knowledge, budget: Budget) -> float:
     """Seconds of the budget that are left."""
     return budget.seconds - known.spent
@@ -177,11 +170,14 @@ def side_by_side(seconds: Sequence[float], budget: Budget) -> float:
 
 
 def reserve(known: Knowledge, budget: Budget, members: Sequence[str] = ()) -> float:
-    """Seconds kept back for the refit and for closing: of `members`, or of the attempts that may win."""
+    """Seconds kept back for the refit and for closing: of `members`, or of as many as may be refitted.
+
+    These are the winner's members and those next to them: what is tried meanwhile may join one of them in a blend.
+    """
     if not known.facts.views:
         return CLOSING_SECONDS
     best = winner(known)
-    likely = list(dict.fromkeys([*best, *racers(known)]))[: max(RACERS, len(best))]
+    likely = list(dict.fromkeys([*best, *known.standing_of]))[: max(RACERS, len(best))]
     each = [own_seconds(known, budget, name) for name in members or likely] or [expected_seconds(known, budget)]
     runs = each * (2 if known.facts.split == "time" else 1)
     return side_by_side([min(budget.script_seconds, REFIT_GROWTH * run) for run in runs], budget) + CLOSING_SECONDS

@@ -17,18 +17,21 @@ from graphs.halving import promote, screen
 from graphs.improving import improve
 from graphs.knowledge import (
     CLOSING_SECONDS,
+    RACERS,
     SAFETY,
     VIEW_SHARE,
     Budget,
     Knowledge,
     left,
     own_seconds,
-    racers,
     reserve,
     side_by_side,
     winner,
 )
 from graphs.state import Assignment, Decision
+
+NOISE = 2.0
+"""An attempt races on while it is behind by at most so many paired standard errors (about 95 %)."""
 
 
 def decide(known: Knowledge, budget: Budget) -> Decision:
@@ -48,12 +51,12 @@ def refitting(known: Knowledge) -> bool:
 
 def race(known: Knowledge, budget: Budget) -> Decision:
     """One more view for the attempts that cannot be told from the leader, all of them on the same views."""
-    close = racers(known)
+    racers = [name for name, s in known.standing_of.items() if s.behind <= NOISE * s.behind_error][:RACERS]
     limit = budget.script_seconds * VIEW_SHARE
-    if budget.first_valid or len(close) < 2:
+    if budget.first_valid or len(racers) < 2:
         return Decision("race", "the leader is clear")
     for view in range(2, known.facts.views + 1):
-        behind = [racer for racer in close if f"{racer}/{view}" not in known.runs]
+        behind = [racer for racer in racers if f"{racer}/{view}" not in known.runs]
         if not behind:
             continue
         own = {racer: SAFETY * own_seconds(known, budget, racer) for racer in behind}
@@ -65,7 +68,7 @@ def race(known: Knowledge, budget: Budget) -> Decision:
             Assignment(racer, known.attempts[racer].instruction, view, False, max(1.0, min(limit, own[racer] + more)))
             for racer in behind
         ]
-        return Decision("race", f"{len(close)} attempts are within noise of each other: view {view}", chosen)
+        return Decision("race", f"{len(racers)} attempts are within noise of each other: view {view}", chosen)
     return Decision("race", "no view is left")
 
 
