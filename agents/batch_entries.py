@@ -15,9 +15,9 @@ from agents.batch_report import cap_of, money
 from agents.batch_share import Share, share_options
 from agents.batch_table import AGAIN, ENDED, Row
 from agents.batch_tasks import BatchTask
-from agents.drive import delivered
 from grading.base import TaskError
 from grading.task import TaskSpec, load_spec
+from graphs.delivered import delivered
 from graphs.folder import RunFolder
 from models.setup import role_models
 

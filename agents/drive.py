@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -14,10 +13,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from agents.review import apply_review, read_review, review_text
-from grading.base import FULL_VIEW, TaskError
+from grading.base import TaskError
 from grading.layout import task_name
 from graphs.checkpoints import THREAD, open_store
 from graphs.context import Context
+from graphs.delivered import put_back, read_report
 from graphs.folder import RunFolder
 from graphs.full_disk import room_for
 from graphs.live import close, live, stop
@@ -92,7 +92,7 @@ def _drive(task: str, run: str, context: Context, watch: Watch) -> Outcome:
                 raise
     finally:
         close(run)
-    return Outcome(review=review) if review else Outcome(_report(RunFolder(Path(run))))
+    return Outcome(review=review) if review else Outcome(read_report(RunFolder(Path(run))))
 
 
 def _stream(task: str, run: str, context: Context, watch: Watch) -> Path | None:
@@ -128,53 +128,6 @@ def _stream(task: str, run: str, context: Context, watch: Watch) -> Path | None:
                         store.prune()
         waiting = graph.get_state(config).interrupts
     return write_review(folder, waiting[0].value) if waiting else None
-
-
-def put_back(folder: RunFolder) -> None:
-    """Where the submission of a run that has ended was removed since, put what was delivered in its place.
-
-    Raises: TaskError where that is gone as well.
-    """
-    found = delivered(folder)
-    if found not in (None, folder.submission):
-        write_atomically(folder.submission, found.read_bytes())
-
-
-def delivered(folder: RunFolder) -> Path | None:
-    """The submission of a run that has ended or, where it was removed, what it was a copy of (see graphs.finish).
-
-    None where the run found no valid submission.
-
-    Raises: TaskError where both are gone.
-    """
-    if folder.submission.exists():
-        return folder.submission
-    report = _report(folder)
-    try:
-        copied = _copied(folder, report) if report["valid"] else None
-    except (KeyError, TypeError) as fault:
-        raise TaskError(f"{folder.report} does not say what was delivered ({fault!r}): start the task anew.") from None
-    if copied and not copied.exists():
-        raise TaskError(
-            f"{folder.submission} is gone, and so is {copied}, of which it was a copy: start the task anew."
-        )
-    return copied
-
-
-def _copied(folder: RunFolder, report: dict[str, Any]) -> Path:
-    """What the grader wrote last; where nothing could be graded, the winner's predictions."""
-    if report["blind"]:
-        return folder.graded
-    runs = [run for attempt in report["attempts"] if attempt["id"] in report["winner"] for run in attempt["runs"]]
-    predictions: str = {run["view"]: run["predictions"] for run in runs}[FULL_VIEW]
-    return folder.path / predictions
-
-
-def _report(folder: RunFolder) -> dict[str, Any]:
-    try:
-        return cast(dict[str, Any], json.loads(folder.report.read_text()))
-    except (OSError, ValueError) as fault:
-        raise TaskError(f"{folder.report} cannot be read ({fault}): start the task anew.") from None
 
 
 def reviewed(folder: RunFolder, state: dict[str, Any]) -> list[dict[str, Any]]:
